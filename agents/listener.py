@@ -1,0 +1,177 @@
+"""An honest listener: explores, reflects, finds out what is needed, then helps with that.
+
+It sees the visible talk alone. It says back what the person said in fewer words, names a feeling,
+asks; when the person's own words show what they are after, it turns to that. It is rule-based and
+meant to be competent, not optimal: a trained policy should beat it.
+"""
+
+import re
+
+SWAPS = {
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
+    "i'm": "you're", "i've": "you've", "i'd": "you'd", "i'll": "you'll", "am": "are",
+    "im": "you're", "ive": "you've", "id": "you'd", "we": "you", "us": "you", "our": "your",
+    "we're": "you're", "we've": "you've", "you": "I", "your": "my",
+}  # fmt: skip
+
+# What somebody's own words show about what they are after. Counted, not interpreted.
+SIGNS = {
+    "absolution": r"my fault|whose (fault|doing)|my doing|blame|should('ve| have)|could('ve| have) (rung|stopped|known|done)|if i('d| had)|because of me|did this to|against my name|my signature|what did it, me|i wonder if i",
+    "others_motives": r"why (would|did|does|is|won't|hasn't) (he|she|they)|(make|made) (him|her|them) (do|go)|going on in (him|her|them)|in (her|his) mind|(read|understand) (him|her|this woman|this man)|used to be able to read|what was (he|she)|who (could|would) do that|to what end|am i meant to hear",
+    "concrete_advice": r"what (would|do|should) (you|i|one) (even )?(do|say)|which (one )?(you|do) (do )?first|where (do|would) (you|i) start|how (do|does|would) (people|one|you) |work out what to do|can't even start|or after\?|allowed to|go about|hand it in|before then",
+    "specific_praise": r"nobody('s| has)? (noticed|asked|ever|saw|said)|not one soul|no one (noticed|saw)|couldn't name|no column|nowhere|didn't look up|never know it|not once|anybody ever noticed|parade|true thing",
+    "guided_reflection": r"don't know what i (want|feel|even want)|dont know what i|do i (even )?want|did i (even )?(still )?want|what that was|half of me|which half|can't tell (which|whether) |bit where i chose|whether i want|what to conclude|read out|sort it out in me|is that missing",
+    "critical_analysis": r"seeing (it )?straight|add up|be honest|fair or|is it the ideas|whats wrong with|what's wrong with|cross-examine|go at it|my plan|got a plan|the plan|kidding myself|everyone says|all my friends say|grounds|was that fair",
+    "deep_empathy": r"no ?(one|body) (gets|knows|understands|near|i say)|what (it|its|it's) (is )?like inside|from inside|knows what i mean|make anyone understand|(who'd|who would) understand|inside it|size of|won't go across|call that|hole in",
+    "attentive_listening": r"say it in order|in order, once|from one end|get as far as|let as far|bear with me|where it starts|finish(ed)? a sentence|the whole of it|go slowly|not got to yet|want to get told|that's all there is|no moral|take the wheel",
+}  # fmt: skip
+
+FEELINGS = [
+    (r"\bdie|died|death|gone\b|funeral|buried", ["heartbroken", "lost"]),
+    (r"in front of|walked out|stood up|looked at|sheet|panel|list", ["humiliated", "ashamed"]),
+    (r"nobody|no one|alone|not in it|without me|by myself", ["lonely", "alone"]),
+    (r"cry|baby|night|sleep|tired|weeks old", ["exhausted", "worn out"]),
+    (r"money|pay|bank|owe|rent|cash|crates", ["frightened", "worried"]),
+    (r"fault|should|blame|let down", ["guilty", "torn"]),
+    (r"took|gave the|unfair|passed over|cake", ["angry", "hurt"]),
+]
+OTHER_FEELINGS = ["sad", "overwhelmed", "hurt", "afraid", "tired"]
+
+PERSON = re.compile(
+    r"\b(wife|husband|mother|mum|father|dad|sister|brother|cousin|partner|friend|manager|boss|head|"
+    r"roommate|landlord|colleague|daughter|son|uncle|aunt|he|she|they)\b"
+)
+NAMES = {"he": "he", "she": "she", "they": "they"}
+
+EXPLORE = [
+    "{Echo}. That sounds {f}. What was that like for you?",
+    "{Echo}. I hear how {f} that leaves you. Tell me more about it.",
+    "You sound {f}. {Echo}. How has it been since then?",
+    "{Echo}, and you must be {f}. What is the hardest part of it?",
+    "{Echo}. It makes sense to be {f} about that. What happened then?",
+    "So {echo}. What goes through your mind when you come back to that?",
+    "{Echo}. You seem {f} about it. What else is there?",
+    "It sounds as though you feel {f}: {echo}. How do you carry that?",
+]
+HELP = {
+    "attentive_listening": [
+        "{Echo}. Go on, I'm listening.",
+        "So {echo}. I'm with you. Take your time.",
+        "You told me that {echo}. And then?",
+        "{Echo}. There is no hurry. Please go on.",
+        "I see: {echo}. I'm still here, keep going.",
+    ],
+    "deep_empathy": [
+        "{Echo}. You sound so {f}.",
+        "It sounds unbearably {f} in there: {echo}.",
+        "You feel {f}, and nobody sees it: {echo}.",
+        "Of course you are {f}. {Echo}, and it goes on hurting.",
+        "I hear how {f} you are: {echo}.",
+    ],
+    "absolution": [
+        "{Echo}. That was not your fault; you acted on what you knew then.",
+        "I don't think you are to blame. {Echo}, and you could not have known what would follow.",
+        "You hold yourself responsible because {echo}. Others decided that, not you.",
+        "If a friend told you that {echo}, would you blame them? I don't blame you.",
+        "It isn't your fault that {echo}. Nothing you did caused it.",
+    ],
+    "guided_reflection": [
+        "{Echo}. What do you want there, when nobody is looking?",
+        "When you notice that {echo}, what do you feel first?",
+        "{Echo}. What does that tell you about yourself?",
+        "Suppose nobody had an opinion: {echo}. What would you choose?",
+        "You say {echo}. Which part of you says that?",
+    ],
+    "critical_analysis": [
+        "{Echo}. To be honest, I don't think that adds up yet.",
+        "Let me push on that: {echo}. Does it really follow?",
+        "You say {echo}, and yet you doubt it yourself. Both cannot be right.",
+        "I see a weak point there: {echo}. What is the evidence for it?",
+        "{Echo}. I'm not sure I believe that part. What would somebody say against it?",
+    ],
+    "others_motives": [
+        "{Echo}. I wonder if {p} did that out of fear.",
+        "Maybe {p} was ashamed, and could not say so: {echo}.",
+        "It might be that {p} wanted to protect you. {Echo}.",
+        "Perhaps {p} feels guilty, and this is how it comes out: {echo}.",
+        "{Echo}. It could be that {p} felt helpless too.",
+    ],
+    "concrete_advice": [
+        "{Echo}. You could start with one small step tomorrow morning: ten minutes, no more.",
+        "One thing you could try: write down the first question, and ring one person with it. {Echo}.",
+        "{Echo}. I'd suggest doing that one first and leaving the rest for next week.",
+        "Maybe ask somebody to sit with you while you do it: {echo}.",
+        "{Echo}. Put it at the top of a list and do only that on Monday.",
+    ],
+    "specific_praise": [
+        "{Echo}. That took real skill and patience, and you did it.",
+        "You did that: {echo}. It shows how much care you put in.",
+        "{Echo}. It took courage, and it mattered to the people it was for.",
+        "What you did there was good work: {echo}.",
+        "{Echo}. That is real strength, and it deserves to be said.",
+    ],
+}
+EXPLORE_TURNS = 2
+GIVE_UP_TURN = 6
+
+
+def reply(messages, rng):
+    theirs = [m["content"] for m in messages if m["role"] == "user"]
+    mine = [m["content"] for m in messages if m["role"] == "assistant"]
+    echo = say_back(theirs, mine)
+    feeling = name_feeling(" ".join(theirs[-2:]).lower(), len(mine), rng)
+    need = infer_need(theirs)
+    if len(mine) < EXPLORE_TURNS or (need is None and len(mine) < GIVE_UP_TURN):
+        lines = EXPLORE
+    else:
+        lines = HELP[need or "deep_empathy"]
+    line = lines[len(mine) % len(lines)]
+    person = find_person(theirs)
+    return line.format(echo=echo, Echo=echo[:1].upper() + echo[1:], f=feeling, p=person)
+
+
+def infer_need(theirs):
+    """Return the need that the person's words point to most often, or None."""
+    counts = {
+        need: sum(len(re.findall(pattern, text.lower())) for text in theirs)
+        for need, pattern in SIGNS.items()
+    }
+    best = max(counts, key=lambda need: counts[need])
+    return best if counts[best] else None
+
+
+def say_back(theirs, mine):
+    """Return something that they said, shorter and from the other side, not said back before."""
+    before = " ".join(mine).lower()
+    clauses = [
+        clause.strip(" .!?…'\"")
+        for text in reversed(theirs)
+        for clause in sorted(re.split(r"[.!?;:…]+|, (?:and|but|so) ", text), key=len, reverse=True)
+    ]
+    for clause in clauses:
+        words = clause.split()
+        turned = turn_round(words[:12])
+        if len(words) >= 4 and turned.lower() not in before:
+            return turned
+    return "you have told me a lot"
+
+
+def turn_round(words):
+    turned = [SWAPS.get(word.lower().strip(","), word) for word in words]
+    text = " ".join(turned)
+    return text if text.startswith("I ") else text[:1].lower() + text[1:]
+
+
+def name_feeling(text, turn, rng):
+    for pattern, names in FEELINGS:
+        if re.search(pattern, text) and rng.random() < 0.7:
+            return names[turn % len(names)]
+    return rng.choice(OTHER_FEELINGS)
+
+
+def find_person(theirs):
+    for text in reversed(theirs):
+        found = PERSON.findall(text.lower())
+        if found:
+            return NAMES.get(found[-1], f"your {found[-1]}")
+    return "the other person"

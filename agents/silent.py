@@ -1,0 +1,5 @@
+"""Says nothing at all."""
+
+
+def reply(messages, rng):
+    return ""

@@ -1,0 +1,210 @@
+"""The kernel: one talk as a value, and the one function that takes it a turn further.
+
+`Conversation` is a frozen value: keeping one is a snapshot, playing on from an old one is a fork,
+and a group of episodes with a shared start is several calls of `say` on the same value. A step is
+written once, as a generator that yields model requests; `drivers` answer them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from empathy_env.acts import Appraisal, Context, Evidence
+from empathy_env.appraiser import Appraiser, detect_manipulation
+from empathy_env.backends import Reply, Request
+from empathy_env.emotion import Outcome
+from empathy_env.errors import EpisodeOver, InvalidArgument
+from empathy_env.messages import Message, clean, from_agent, from_system, from_user
+from empathy_env.scaffold import Scaffold
+from empathy_env.scenario import Scenario
+from empathy_env.speaker import Speaker
+from empathy_env.trace import Answer, Call, Setup, Trace, Turn, digest
+from empathy_env.user import SimulatedUser, UserState
+
+T = TypeVar("T")
+
+REMEMBERED_USER_TURNS = 6
+REMEMBERED_AGENT_TURNS = 12
+
+
+@dataclass(frozen=True)
+class Room:
+    """What does not change during a talk: who is there, and how it is played."""
+
+    scenario: Scenario
+    users: tuple[SimulatedUser, ...]
+    appraiser: Appraiser
+    speaker: Speaker
+    scaffold: Scaffold
+    backend: str
+    system_prompt: str | None
+
+    @property
+    def setup(self) -> Setup:
+        """The parts by name, as a trace records them."""
+        return Setup(
+            appraiser=self.appraiser.name,
+            speaker=self.speaker.name,
+            scaffold=self.scaffold.name,
+            backend=self.backend,
+            system_prompt=self.system_prompt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A talk so far. Frozen: `say` returns the next one and leaves this one as it is."""
+
+    room: Room = field(repr=False)
+    users: tuple[UserState, ...]
+    messages: tuple[Message, ...]
+    heard: tuple[str, ...]
+    """What the users said, oldest first; only the remembered ones."""
+    said: tuple[str, ...] = ()
+    """What the agent was heard to say, oldest first; only the remembered ones."""
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the talk ended, or None."""
+        return self.turns[-1].outcome if self.turns else None
+
+    @property
+    def utterance(self) -> str:
+        """What the user said last."""
+        return self.messages[-1]["content"]
+
+    @property
+    def trace(self) -> Trace:
+        """The record so far, unscored."""
+        room = self.room
+        return Trace(
+            scenario=room.scenario,
+            setup=room.setup,
+            opening=tuple(user.opening for user in room.users),
+            start=tuple(user.first_state().mood for user in room.users),
+            turns=self.turns,
+        )
+
+    def context(self) -> Context:
+        """Return what an appraiser may look at."""
+        topics = tuple(
+            topic
+            for user, state in zip(self.room.users, self.users, strict=True)
+            for topic in user.topics(state)
+        )
+        return Context(self.heard[-1], self.heard[:-1], self.said, topics)
+
+
+def begin(room: Room) -> Conversation:
+    """Return the talk in which the user has just opened. Asks no model."""
+    opening = " ".join(user.opening for user in room.users)
+    system = (from_system(room.system_prompt),) if room.system_prompt is not None else ()
+    return Conversation(
+        room=room,
+        users=tuple(user.first_state() for user in room.users),
+        messages=(*system, from_user(opening)),
+        heard=(opening,),
+    )
+
+
+def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation]:
+    """Take the talk one turn further: the agent says `text`, the users answer.
+
+    A generator: yields each model request and is sent its reply. If a fault is thrown in, nothing
+    has changed: the old value still stands.
+
+    Args:
+        talk: The talk so far.
+        text: What the agent wrote, any str at all.
+
+    Raises:
+        EpisodeOver: If the talk has ended.
+        InvalidArgument: If `text` is not a str.
+    """
+    if talk.outcome is not None:
+        raise EpisodeOver(f"the talk has ended ({talk.outcome}); open a new episode")
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"an action must be a str, got {type(text).__name__}: pass the agent's words"
+        )
+    room = talk.room
+    cleaned = clean(text, max_chars=room.scenario.max_chars)
+    split = room.scaffold.split(cleaned.text)
+    calls: list[Call] = []
+    appraisal = yield from recorded(room.appraiser.appraise(split.heard, talk.context()), calls)
+    appraisal = with_manipulation(appraisal, split.heard)
+    states, answers = yield from _answers(talk, split.heard, appraisal, calls)
+    reply = " ".join(answer.reply for answer in answers)
+    turn = Turn(
+        raw=cleaned.text,
+        private=split.private,
+        heard=split.heard,
+        flags=cleaned.flags + split.flags,
+        evidence=appraisal,
+        answers=answers,
+        outcome=_outcome(talk, answers, appraisal),
+        calls=tuple(calls),
+    )
+    return replace(
+        talk,
+        users=states,
+        messages=(*talk.messages, from_agent(split.heard), from_user(reply)),
+        heard=(*talk.heard, reply)[-REMEMBERED_USER_TURNS - 1 :],
+        said=(*talk.said, split.heard)[-REMEMBERED_AGENT_TURNS:],
+        turns=(*talk.turns, turn),
+    )
+
+
+def _answers(
+    talk: Conversation, heard: str, appraisal: Appraisal, calls: list[Call]
+) -> Generator[Request, Reply, tuple[tuple[UserState, ...], tuple[Answer, ...]]]:
+    """Let every user respond, in the order of the seats."""
+    states: list[UserState] = []
+    answers: list[Answer] = []
+    for user, state in zip(talk.room.users, talk.users, strict=True):
+        steps = user.respond(state, heard, appraisal, len(talk.turns) + 1, talk.room.speaker)
+        after, answer = yield from recorded(steps, calls)
+        states.append(after)
+        answers.append(answer)
+    return tuple(states), tuple(answers)
+
+
+def _outcome(
+    talk: Conversation, answers: Sequence[Answer], appraisal: Appraisal
+) -> Outcome | None:
+    """Return how the talk ends: somebody left, or all are well, or time is up."""
+    number = len(talk.turns) + 1
+    ends = [
+        user.ending(answer.mood, appraisal, number)
+        for user, answer in zip(talk.room.users, answers, strict=True)
+    ]
+    if "left" in ends:
+        return "left"
+    if all(end == "success" for end in ends):
+        return "success"
+    return "time_up" if number >= talk.room.scenario.max_turns else None
+
+
+def with_manipulation(appraisal: Appraisal, heard: str) -> Appraisal:
+    """Add what the detector of `manipulation` finds, whatever the appraiser was."""
+    if any(evidence.act == "manipulation" for evidence in appraisal):
+        return appraisal
+    found: tuple[Evidence, ...] = detect_manipulation(heard)
+    return appraisal + found if found else appraisal
+
+
+def recorded(
+    steps: Generator[Request, Reply, T], calls: list[Call]
+) -> Generator[Request, Reply, T]:
+    """Pass requests and replies through, and keep a record of each."""
+    try:
+        request = next(steps)
+        while True:
+            reply = yield request
+            calls.append(Call(request.purpose, digest(repr(request)), reply.text))
+            request = steps.send(reply)
+    except StopIteration as stop:
+        return stop.value

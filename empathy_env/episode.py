@@ -1,0 +1,266 @@
+"""Episodes without a framework: the small object that adapters and trainers drive.
+
+A `Task` says what episodes are made of and checks it once; it opens `Episode`s. The Gymnasium
+environments are thin views on these two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from empathy_env.appraiser import Appraiser, RuleAppraiser
+from empathy_env.backends import Backend
+from empathy_env.conversation import Conversation, Room, begin, say
+from empathy_env.difficulty import Difficulty, load_difficulty
+from empathy_env.drivers import Steps, run, run_async
+from empathy_env.emotion import Outcome
+from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
+from empathy_env.messages import Message
+from empathy_env.persona import Persona, load_persona, load_personas
+from empathy_env.prompts import load_prompt
+from empathy_env.protocol import Protocol, load_protocol
+from empathy_env.reward import RewardSpec, load_reward
+from empathy_env.scaffold import Scaffold, load_scaffold
+from empathy_env.scenario import Scenario, draw_scenario
+from empathy_env.speaker import Speaker, TemplateSpeaker
+from empathy_env.trace import Trace
+from empathy_env.user import SimulatedUser
+
+Sampler = Callable[[int], Scenario]
+"""Draws a scenario from a seed; for curricula of your own."""
+
+PersonaSpec = str | os.PathLike[str] | Persona
+DEFAULT_PERSONAS: Final = "split:train"
+
+
+class Task:
+    """What episodes are made of. Every argument is checked here, once.
+
+    Args:
+        persona: One persona: a bundled name, a path to YAML, or the value.
+        personas: Or several: a selection ("split:train need:deep_empathy"), an iterable, or a
+            `Sampler`. Give one of the two; by default the training split.
+        difficulty: A preset, a mapping of knobs, or a `Difficulty`.
+        user: "code" (rules and templates, no model), or a `Backend` for an appraiser or a speaker
+            of your own that asks it.
+        appraiser: Finds evidence; by default the rules.
+        speaker: Words the replies; by default the templates.
+        protocol: The constants of the mood's law.
+        scaffold: What the agent writes before it speaks.
+        reward: A name, "module:function", a callable, or {name: weight}.
+        system_prompt: "default", a text of your own, or None to leave it out; the scaffold's part
+            is added to a text.
+        max_turns: Turns of the agent, at least 1.
+        max_chars: Longest agent text in characters; what is beyond is cut.
+
+    Raises:
+        InvalidArgument: If a value breaks a rule (`UnknownName`, `InvalidPersona` among them).
+    """
+
+    def __init__(
+        self,
+        *,
+        persona: PersonaSpec | None = None,
+        personas: str | Iterable[PersonaSpec] | Sampler | None = None,
+        difficulty: str | Mapping[str, float] | Difficulty = "moderate",
+        user: str | Backend = "code",
+        appraiser: Appraiser | None = None,
+        speaker: Speaker | None = None,
+        protocol: str | Protocol = "appraisal-v1",
+        scaffold: str | Scaffold = "plain",
+        reward: RewardSpec = "terminal",
+        system_prompt: str | None = "default",
+        max_turns: int = 10,
+        max_chars: int = 4000,
+    ):
+        self._sampler = personas if callable(personas) else None
+        self.personas = () if callable(personas) else _personas(persona, personas)
+        self.difficulty = load_difficulty(difficulty)
+        self.protocol = load_protocol(protocol)
+        self.scaffold = load_scaffold(scaffold)
+        self.reward = load_reward(reward)
+        self.backend = _backend(user, appraiser, speaker)
+        self.appraiser = appraiser or RuleAppraiser()
+        self.speaker = speaker or TemplateSpeaker()
+        self.system_prompt = _system_prompt(system_prompt, self.scaffold)
+        self.max_turns = max_turns
+        self.max_chars = max_chars
+        self.scenario(0)
+
+    def scenario(self, seed: int, *, member: int = 0) -> Scenario:
+        """Return the scenario that this seed draws."""
+        if self._sampler is not None:
+            return replace(self._sampler(seed), member=member)
+        return draw_scenario(
+            self.personas,
+            seed=seed,
+            member=member,
+            difficulty=self.difficulty,
+            protocol=self.protocol,
+            max_turns=self.max_turns,
+            max_chars=self.max_chars,
+        )
+
+    def begin(self, scenario: Scenario) -> Conversation:
+        """Return the talk in which the user of this scenario has just opened."""
+        room = Room(
+            scenario=scenario,
+            users=(SimulatedUser(scenario),),
+            appraiser=self.appraiser,
+            speaker=self.speaker,
+            scaffold=self.scaffold,
+            backend=self.backend.name if self.backend else "code",
+            system_prompt=self.system_prompt,
+        )
+        return begin(room)
+
+    def open(
+        self,
+        *,
+        seed: int = 0,
+        scenario: Scenario | Mapping[str, Any] | None = None,
+        state: Conversation | None = None,
+        member: int = 0,
+    ) -> Episode:
+        """Open an episode: of a seed, of a given scenario or its JSON row, or from a snapshot.
+
+        >>> episode = Task(persona="laid-off-engineer").open(seed=3)
+        >>> reward = episode.say("Twenty-six years into one box. What was that walk like?")
+        >>> episode.outcome is None and reward == 0.0
+        True
+        """
+        if state is not None:
+            return Episode(self, state)
+        if isinstance(scenario, Mapping):
+            scenario = Scenario.from_row(scenario)
+        return Episode(self, self.begin(scenario or self.scenario(seed, member=member)))
+
+
+def _personas(
+    persona: PersonaSpec | None, personas: str | Iterable[PersonaSpec] | None
+) -> tuple[Persona, ...]:
+    if persona is not None and personas is not None:
+        raise InvalidArgument("Cannot have both persona= and personas=: give one of them")
+    if persona is not None:
+        return (load_persona(persona),)
+    return tuple(load_personas(DEFAULT_PERSONAS if personas is None else personas).values())
+
+
+def _backend(
+    user: str | Backend, appraiser: Appraiser | None, speaker: Speaker | None
+) -> Backend | None:
+    if isinstance(user, str):
+        if user != "code":
+            raise UnknownName.among("user", user, ["code"], "Or pass a backend object.")
+        return None
+    if appraiser is None and speaker is None:
+        raise InvalidArgument(
+            f"user={user.name!r} is a backend that nobody asks: "
+            "give an appraiser= or a speaker= that does"
+        )
+    return user
+
+
+def _system_prompt(given: str | None, scaffold: Scaffold) -> str | None:
+    if given is None:
+        return None
+    text = load_prompt("agent").text if given == "default" else given
+    return f"{text}\n\n{scaffold.prompt}" if scaffold.prompt else text
+
+
+class Episode:
+    """One talk, played turn by turn, and paid.
+
+    Attributes:
+        task: What it is made of.
+        talk: The talk so far, a value: keep it to come back to it.
+        fault: What failed, if the episode was cut off by a fault.
+    """
+
+    def __init__(self, task: Task, talk: Conversation):
+        self.task = task
+        self.talk = talk
+        self.fault: Fault | None = None
+        scored = task.reward.score(talk.trace)
+        self._values = {name: list(values) for name, values in scored.rewards.items()}
+
+    @property
+    def utterance(self) -> str:
+        """What the user said last."""
+        return self.talk.utterance
+
+    @property
+    def messages(self) -> list[Message]:
+        """The chat so far, in OpenAI's format; a new list each time."""
+        return list(self.talk.messages)
+
+    @property
+    def turn(self) -> int:
+        """How many turns have been played."""
+        return len(self.talk.turns)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the talk ended, or None."""
+        return self.talk.outcome
+
+    @property
+    def done(self) -> bool:
+        """Whether no turn can be played any more."""
+        return self.outcome is not None or self.fault is not None
+
+    @property
+    def rewards(self) -> list[float]:
+        """What each turn was paid."""
+        terms = self.task.reward.terms
+        return [
+            sum(term.weight * self._values[term.name][turn] for term in terms)
+            for turn in range(self.turn)
+        ]
+
+    @property
+    def trace(self) -> Trace:
+        """The full record so far, scored. It holds what the agent must not see."""
+        fault = self.fault
+        return replace(
+            self.talk.trace,
+            rewards={name: tuple(values) for name, values in self._values.items()},
+            weights={term.name: term.weight for term in self.task.reward.terms},
+            fault={"type": type(fault).__name__, "message": str(fault)} if fault else None,
+        )
+
+    def steps(self, text: str) -> Steps[Conversation]:
+        """Return the next turn as a generator of model requests, for drivers; then `accept`."""
+        if self.fault is not None:
+            raise EpisodeOver("the episode was cut off by a fault; open a new one")
+        return say(self.talk, text)
+
+    def accept(self, result: Conversation | Fault) -> float:
+        """Take over the result of `steps`; return what the turn is paid (NaN after a fault)."""
+        if isinstance(result, Fault):
+            self.fault = result
+            return float("nan")
+        trace, turn = result.trace, len(result.turns)
+        values = [term.at(trace, turn) for term in self.task.reward.terms]
+        self.talk = result
+        for term, value in zip(self.task.reward.terms, values, strict=True):
+            self._values[term.name].append(value)
+        return sum(
+            term.weight * value for term, value in zip(self.task.reward.terms, values, strict=True)
+        )
+
+    def say(self, text: str) -> float:
+        """Play one turn and return what it is paid.
+
+        Raises:
+            Fault: If machinery failed; nothing has changed, and the turn may be tried again.
+            EpisodeOver: If the episode has ended.
+        """
+        return self.accept(run(self.steps(text), self.task.backend))
+
+    async def say_async(self, text: str) -> float:
+        """Play one turn with asyncio; see `say`."""
+        return self.accept(await run_async(self.steps(text), self.task.backend))

@@ -1,0 +1,167 @@
+"""Rewards: pure functions of a trace, one number a turn.
+
+A reward function takes a trace and a turn number, counted from 1, and returns what that turn is
+paid. It is causal: it may look at turns up to that one, so a prefix scores the same. No reward
+here gets better by making the user leave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Final
+
+from empathy_env.errors import InvalidArgument, RewardError, UnknownName
+from empathy_env.trace import Trace
+
+RewardFunction = Callable[[Trace, int], float]
+"""`function(trace, turn) -> float`; `turn` counts from 1; raise rather than return a stand-in."""
+
+
+def terminal(trace: Trace, turn: int) -> float:
+    """Final emotion / 100 at the last turn, else 0 (RLVER, arXiv 2507.03112); leaving pays 0.
+
+    In [0, 1].
+    """
+    return _value(trace, turn) if trace.turns[turn - 1].outcome else 0.0
+
+
+def delta(trace: Trace, turn: int) -> float:
+    """Change of emotion / 100 in this turn; in [-1, 1].
+
+    The sum over an episode is `terminal` minus the starting emotion e_0 / 100 (a documented offset
+    that no action changes): at the turn in which the user leaves, all that was left is taken away.
+    """
+    return _value(trace, turn) - trace.emotion(turn - 1) / 100.0
+
+
+def potential(trace: Trace, turn: int, *, gamma: float = 1.0) -> float:
+    """Potential-based shaping: gamma * phi' - phi, phi = emotion / 100, zero at the end.
+
+    To be added to another reward only (Ng, Harada and Russell 1999): with the potential zero at
+    the end its discounted sum is minus the starting potential, whatever the agent does.
+    """
+    after = 0.0 if trace.turns[turn - 1].outcome else trace.emotion(turn) / 100.0
+    return gamma * after - trace.emotion(turn - 1) / 100.0
+
+
+def success(trace: Trace, turn: int) -> float:
+    """1 at the turn in which emotion reaches 100, else 0."""
+    return 1.0 if trace.turns[turn - 1].outcome == "success" else 0.0
+
+
+def _value(trace: Trace, turn: int) -> float:
+    return 0.0 if trace.turns[turn - 1].outcome == "left" else trace.emotion(turn) / 100.0
+
+
+REWARDS: Final[Mapping[str, RewardFunction]] = {
+    "terminal": terminal,
+    "delta": delta,
+    "potential": potential,
+    "success": success,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand of a reward."""
+
+    name: str
+    weight: float
+    function: RewardFunction
+
+    def at(self, trace: Trace, turn: int) -> float:
+        """Return the term's own value at a turn, without its weight.
+
+        Raises:
+            RewardError: If the function raises or returns no finite number.
+        """
+        try:
+            value = float(self.function(trace, turn))
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+            raise RewardError(f"reward {self.name!r} failed at turn {turn}: {error!r}") from error
+        if not math.isfinite(value):
+            raise RewardError(f"reward {self.name!r} returned {value} at turn {turn}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """A weighted sum of terms."""
+
+    terms: tuple[Term, ...]
+
+    def at(self, trace: Trace, turn: int) -> float:
+        """Return what turn `turn`, counted from 1, is paid."""
+        return math.fsum(term.weight * term.at(trace, turn) for term in self.terms)
+
+    def total(self, trace: Trace) -> float:
+        """Return the undiscounted sum over the turns played."""
+        return math.fsum(self.at(trace, turn) for turn in range(1, len(trace.turns) + 1))
+
+    def score(self, trace: Trace) -> Trace:
+        """Return the trace with every term's value at every turn written into it."""
+        turns = range(1, len(trace.turns) + 1)
+        return replace(
+            trace,
+            rewards={term.name: tuple(term.at(trace, turn) for turn in turns) for term in self.terms},
+            weights={term.name: term.weight for term in self.terms},
+        )
+
+
+RewardSpec = str | RewardFunction | Mapping[str, float] | Reward
+
+
+def load_reward(reward: RewardSpec) -> Reward:
+    """Return a reward: by name, as `"module:function"`, from a callable, or a weighted sum.
+
+    Raises:
+        UnknownName: If no reward has the name.
+        InvalidArgument: If a `module:function` cannot be imported, or a weight is not finite.
+
+    >>> [term.name for term in load_reward({"terminal": 1.0, "potential": 0.5}).terms]
+    ['terminal', 'potential']
+    """
+    if isinstance(reward, Reward):
+        return reward
+    if isinstance(reward, Mapping):
+        if not reward:
+            raise InvalidArgument("reward={} has no term: give at least one name with its weight")
+        return Reward(tuple(_term(name, weight) for name, weight in reward.items()))
+    if isinstance(reward, str):
+        return Reward((_term(reward, 1.0),))
+    if callable(reward):
+        name = f"{reward.__module__}:{getattr(reward, '__qualname__', type(reward).__qualname__)}"
+        return Reward((Term(name, 1.0, reward),))
+    raise InvalidArgument(
+        f"reward={reward!r}: expected a name, 'module:function', a callable, or {{name: weight}}"
+    )
+
+
+def _term(name: str, weight: float) -> Term:
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(f"reward {name!r}: weight={weight!r} is not a finite number")
+    return Term(name, float(weight), load_function(name))
+
+
+def load_function(name: str) -> RewardFunction:
+    """Return a reward function by its name or as `"module:function"`.
+
+    Raises:
+        UnknownName: If no reward has the name.
+        InvalidArgument: If it cannot be imported or called.
+    """
+    if name in REWARDS:
+        return REWARDS[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise UnknownName.among("reward", name, REWARDS, "Your own is given as 'module:function'.")
+    try:
+        function = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidArgument(f"reward={name!r} cannot be imported: {error}") from error
+    if not callable(function):
+        raise InvalidArgument(f"reward={name!r} is not callable")
+    return function

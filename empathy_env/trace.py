@@ -1,0 +1,341 @@
+"""The full record of one episode, one versioned JSON line each.
+
+`record` is what the episode was, covered by one digest; `meter` is what it cost (seconds, tokens,
+retries) and is covered by none. Everything that scores or checks an episode reads a trace and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+from empathy_env.acts import ACTS, Appraisal, Evidence
+from empathy_env.emotion import OUTCOMES, Mood, Outcome
+from empathy_env.errors import TraceError
+from empathy_env.scenario import Scenario
+
+FORMAT: Final = "empathy-env/trace"
+VERSION: Final = 1
+
+
+class Call(NamedTuple):
+    """One request to a model and what it answered."""
+
+    purpose: str
+    request: str
+    """Digest of the request, so that a replay can tell whether it asks the same."""
+    reply: str
+
+
+class Answer(NamedTuple):
+    """One user's side of a turn.
+
+    Attributes:
+        mood: The mood after the turn; its counters are left out, since they follow from the rest.
+        good: Mean credit of the turn.
+        harm: Mean harm of the turn.
+        saturated: True if the clamp or an end of the scale cut the change.
+        told: Ids of what was disclosed in this turn.
+        manner: Which situation of the voice the reply is in.
+        reply: What the user said.
+    """
+
+    mood: Mood
+    good: float
+    harm: float
+    saturated: bool
+    told: tuple[str, ...]
+    manner: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The agent says and the users answer."""
+
+    raw: str
+    """What the agent wrote, cleaned."""
+    private: str
+    heard: str
+    flags: tuple[str, ...]
+    evidence: Appraisal
+    answers: tuple[Answer, ...]
+    outcome: Outcome | None
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Which parts the episode was played with, by name, and what the agent was told."""
+
+    appraiser: str
+    speaker: str
+    scaffold: str
+    backend: str
+    system_prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One episode, whole or so far."""
+
+    scenario: Scenario
+    setup: Setup
+    opening: tuple[str, ...]
+    start: tuple[Mood, ...]
+    turns: tuple[Turn, ...] = ()
+    fault: Mapping[str, str] | None = None
+    """Type and message of the failure that ended it, or None. A faulted episode has no value."""
+    rewards: Mapping[str, tuple[float | None, ...]] = field(
+        default_factory=dict[str, tuple[float | None, ...]]
+    )
+    """For each reward term its value at each turn, unweighted; None is unscored."""
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    agent: str = ""
+    meter: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def id(self) -> str:
+        """Name of the episode within a file."""
+        return self.scenario.episode_id
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the talk ended; None if it goes on or was cut off by a fault."""
+        return self.turns[-1].outcome if self.turns else None
+
+    def emotion(self, turn: int, *, seat: int = 0) -> float:
+        """Return the emotion after turn `turn`, counted from 1; turn 0 is the start."""
+        mood = self.start[seat] if turn == 0 else self.turns[turn - 1].answers[seat].mood
+        return mood.emotion
+
+    def prefix(self, turns: int) -> Trace:
+        """Return the trace of the first `turns` turns, unscored."""
+        return replace(self, turns=self.turns[:turns], fault=None, rewards={}, weights={})
+
+    def ledger(self, *, seat: int = 0) -> dict[str, str]:
+        """Return for each fact, feeling and belief how it came out.
+
+        "donated" with the opening, "elicited in turn t" through its gate, or "never".
+        """
+        persona, variant = self.scenario.persona, self.scenario.variant
+        ledger: dict[str, str] = {}
+        for item in (*persona.facts, *variant.facts, *persona.feelings, *persona.beliefs):
+            ledger[item.id] = "donated" if item.gate is None else "never"
+        for number, turn in enumerate(self.turns, start=1):
+            for told in turn.answers[seat].told:
+                ledger[told] = f"elicited in turn {number}"
+        return ledger
+
+    def to_record(self) -> dict[str, Any]:
+        """Return everything that the digest covers, as plain JSON data."""
+        return {
+            "id": self.id,
+            "scenario": self.scenario.to_record(),
+            "setup": {name: getattr(self.setup, name) for name in Setup.__slots__},
+            "agent": self.agent,
+            "opening": list(self.opening),
+            "start": [_mood_out(mood) for mood in self.start],
+            "turns": [_turn_out(turn) for turn in self.turns],
+            "outcome": self.outcome,
+            "fault": dict(self.fault) if self.fault else None,
+            "rewards": {name: list(values) for name, values in self.rewards.items()},
+            "weights": dict(self.weights),
+        }
+
+    def to_json(self) -> str:
+        """Return the trace as one line of JSON, without the line break."""
+        record = canonical(self.to_record())
+        meter = json.dumps(dict(self.meter), sort_keys=True)
+        return (
+            f'{{"format":"{FORMAT}","version":{VERSION},"digest":"{digest(record)}",'
+            f'"record":{record},"meter":{meter}}}'
+        )
+
+    @classmethod
+    def from_json(cls, line: str) -> Trace:
+        """Read a trace back.
+
+        The digest is not checked here: a file that was changed can still be read, and
+        `verification.verify` says what is wrong with it.
+
+        Raises:
+            TraceError: If the line is no trace of a version that this package reads.
+        """
+        return parse_line(line).trace
+
+
+class Line(NamedTuple):
+    """One line of a trace file."""
+
+    trace: Trace
+    digest: str
+    """The digest that the line claims."""
+    actual: str
+    """The digest of the record that the line holds."""
+
+
+def canonical(record: Mapping[str, Any]) -> str:
+    """Return JSON with sorted keys and no spaces: the bytes that a digest is taken of."""
+    return json.dumps(
+        record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text, as "sha256:" and 64 hexadecimal digits."""
+    return "sha256:" + sha256(text.encode()).hexdigest()
+
+
+def parse_line(line: str) -> Line:
+    """Read one line of a trace file.
+
+    Raises:
+        TraceError: If it is no trace of a version that this package reads.
+    """
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise TraceError(f"not JSON: {error}") from error
+    if not isinstance(data, dict) or cast("dict[str, Any]", data).get("format") != FORMAT:
+        raise TraceError(f"not a trace: the field 'format' is not {FORMAT!r}")
+    fields = cast("dict[str, Any]", data)
+    if fields.get("version") != VERSION:
+        raise TraceError(f"version {fields.get('version')!r} of the format is not read; {VERSION} is")
+    try:
+        record = fields["record"]
+        actual = digest(canonical(record))
+        return Line(_trace_in(record, fields.get("meter", {})), str(fields["digest"]), actual)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise TraceError(f"broken trace: {type(error).__name__}: {error}") from error
+
+
+def _mood_out(mood: Mood) -> dict[str, float | bool]:
+    return {name: getattr(mood, name) for name in _MOOD}
+
+
+_MOOD: Final = ("emotion", "trust", "heard", "met", "strain", "resisting")
+_ANSWER: Final = ("good", "harm", "saturated", "manner", "reply")
+
+
+def _turn_out(turn: Turn) -> dict[str, Any]:
+    return {
+        "raw": turn.raw,
+        "private": turn.private,
+        "heard": turn.heard,
+        "flags": list(turn.flags),
+        "evidence": [evidence._asdict() for evidence in turn.evidence],
+        "answers": [
+            {name: getattr(answer, name) for name in _ANSWER}
+            | {"mood": _mood_out(answer.mood), "told": list(answer.told)}
+            for answer in turn.answers
+        ],
+        "outcome": turn.outcome,
+        "calls": [call._asdict() for call in turn.calls],
+    }
+
+
+def _trace_in(record: Mapping[str, Any], meter: Mapping[str, float]) -> Trace:
+    return Trace(
+        scenario=Scenario.from_row(record["scenario"]),
+        setup=Setup(**record["setup"]),
+        opening=tuple(record["opening"]),
+        start=tuple(Mood(**mood) for mood in record["start"]),
+        turns=tuple(_turn_in(turn) for turn in record["turns"]),
+        fault=record["fault"],
+        rewards={name: tuple(values) for name, values in record["rewards"].items()},
+        weights=record["weights"],
+        agent=record["agent"],
+        meter=meter,
+    )
+
+
+def _turn_in(turn: Mapping[str, Any]) -> Turn:
+    evidence = tuple(Evidence(**item) for item in turn["evidence"])
+    unknown = sorted({item.act for item in evidence} - set(ACTS))
+    if unknown:
+        raise ValueError(f"unknown acts {unknown}")
+    if turn["outcome"] not in (None, *OUTCOMES):
+        raise ValueError(f"unknown outcome {turn['outcome']!r}")
+    answers = tuple(
+        Answer(
+            mood=Mood(**answer["mood"]),
+            told=tuple(answer["told"]),
+            **{name: answer[name] for name in _ANSWER},
+        )
+        for answer in turn["answers"]
+    )
+    return Turn(
+        raw=turn["raw"],
+        private=turn["private"],
+        heard=turn["heard"],
+        flags=tuple(turn["flags"]),
+        evidence=evidence,
+        answers=answers,
+        outcome=turn["outcome"],
+        calls=tuple(Call(**call) for call in turn["calls"]),
+    )
+
+
+def write_traces(path: str | os.PathLike[str], traces: Iterable[Trace]) -> None:
+    """Write traces to a new file, one JSON line each."""
+    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+        for trace in traces:
+            file.write(trace.to_json() + "\n")
+
+
+class Read(NamedTuple):
+    """What a trace file holds.
+
+    Attributes:
+        lines: The lines that could be read, in the order of the file.
+        problems: A sentence for each that could not.
+        whole: Bytes up to the end of the last complete line; what is beyond was cut off.
+    """
+
+    lines: Sequence[Line]
+    problems: Sequence[str]
+    whole: int
+
+
+def read_lines(path: str | os.PathLike[str]) -> Read:
+    """Read a trace file; a torn last line and broken lines are reported, the rest is kept.
+
+    Raises:
+        TraceError: If the file itself cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise TraceError(f"{path} cannot be read: {error}") from error
+    lines: list[Line] = []
+    problems: list[str] = []
+    whole = data.rfind(b"\n") + 1
+    for number, text in enumerate(data[:whole].split(b"\n")[:-1], start=1):
+        try:
+            lines.append(parse_line(text.decode("utf-8")))
+        except (TraceError, UnicodeDecodeError) as error:
+            problems.append(f"{path}:{number}: {error}")
+    if whole < len(data):
+        count = data.count(b"\n") + 1
+        problems.append(f"{path}:{count}: the last line is cut off; it was left out")
+    return Read(lines, problems, whole)
+
+
+def read_traces(path: str | os.PathLike[str]) -> Iterator[Trace]:
+    """Yield the traces of a file.
+
+    Raises:
+        TraceError: At a line that cannot be read; `read_lines` goes on instead.
+    """
+    read = read_lines(path)
+    if read.problems:
+        raise TraceError("\n".join(read.problems))
+    for line in read.lines:
+        yield line.trace

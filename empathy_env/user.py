@@ -1,0 +1,181 @@
+"""One simulated person at run time: feel, then disclose, then speak.
+
+All functions here are pure. `SimulatedUser` is what does not change in an episode, `UserState`
+is what does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from empathy_env.acts import Appraisal, Topic
+from empathy_env.backends import Reply, Request
+from empathy_env.emotion import Felt, Listener, Mood, Outcome, ending, first_mood, next_mood, resists
+from empathy_env.noise import draw
+from empathy_env.persona import Belief, Fact, Feeling, Gate
+from empathy_env.scenario import Scenario
+from empathy_env.speaker import Moment, Speaker
+from empathy_env.trace import Answer
+
+Item = Fact | Feeling | Belief
+
+
+class UserState(NamedTuple):
+    """What changes from turn to turn.
+
+    Attributes:
+        mood: The mood, with its counters.
+        told: Ids of the facts, feelings and beliefs that have been said.
+        spoken: Lines that have been used; none is used again.
+    """
+
+    mood: Mood
+    told: frozenset[str]
+    spoken: frozenset[str]
+
+
+@dataclass(frozen=True)
+class SimulatedUser:
+    """A persona in one scenario, in one seat of the room."""
+
+    scenario: Scenario
+    seat: int = 0
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """All that can be told: the variant's own facts first, then what all variants share."""
+        persona = self.scenario.persona
+        own = self.scenario.variant.facts
+        return (*own, *persona.facts, *persona.feelings, *persona.beliefs)
+
+    @cached_property
+    def by_id(self) -> dict[str, Item]:
+        """The items by their ids."""
+        return {item.id: item for item in self.items}
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Ids of the facts of this episode's need variant."""
+        return frozenset(fact.id for fact in self.scenario.variant.facts)
+
+    @cached_property
+    def listener(self) -> Listener:
+        """How words land on this person in this episode."""
+        scenario = self.scenario
+        return Listener.of(
+            scenario.persona,
+            scenario.need,
+            scenario.difficulty,
+            scenario.protocol,
+            seed=scenario.seed,
+            seat=self.seat,
+        )
+
+    @property
+    def opening(self) -> str:
+        """The first thing they say."""
+        return self.scenario.persona.opening
+
+    def first_state(self) -> UserState:
+        """Return the state before the first turn."""
+        told = frozenset(item.id for item in self.items if item.gate is None)
+        return UserState(first_mood(self.scenario.difficulty), told, frozenset({self.opening}))
+
+    def topics(self, state: UserState) -> tuple[Topic, ...]:
+        """Return what an utterance could address, for an appraiser's context."""
+        told = state.told
+        return tuple(Topic(i.id, i.words, _kind(i), i.id in told) for i in self.items)
+
+    def feel(self, state: UserState, appraisal: Appraisal, turn: int) -> Felt:
+        """Return how turn `turn`, counted from 1, is felt."""
+        chance = draw(self.scenario.seed, turn, self.seat, "resist")
+        resisting = resists(state.mood, self.listener, chance)
+        return next_mood(state.mood, appraisal, self.listener, resisting=resisting)
+
+    def disclose(
+        self, state: UserState, appraisal: Appraisal, felt: Felt, turn: int
+    ) -> tuple[str, ...]:
+        """Return ids of what is told now: the first thing whose gate is open, or nothing.
+
+        What the agent has just asked about comes first, then what takes least trust.
+        """
+        if felt.mood.resisting or felt.change <= -self.scenario.protocol.reticent:
+            return ()
+        opens = self.scenario.protocol.opens
+        willing = max((opens.get(e.act, 0.0) for e in appraisal), default=0.0)
+        if draw(self.scenario.seed, turn, self.seat, "open") >= willing:
+            return ()
+        addressed = {evidence.topic for evidence in appraisal}
+        ready = [
+            (item.id not in addressed, item.gate.trust, item.id)
+            for item in self.items
+            if item.id not in state.told
+            and item.gate is not None
+            and _open(item.gate, felt.mood, appraisal, addressed)
+        ]
+        return (min(ready, key=lambda entry: entry[:2])[2],) if ready else ()
+
+    def respond(
+        self, state: UserState, heard: str, appraisal: Appraisal, turn: int, speaker: Speaker
+    ) -> Generator[Request, Reply, tuple[UserState, Answer]]:
+        """Feel, disclose and speak; return the next state and what the trace records."""
+        felt = self.feel(state, appraisal, turn)
+        outcome = self.ending(felt.mood, appraisal, turn)
+        told = () if outcome == "left" else self.disclose(state, appraisal, felt, turn)
+        speech = yield from speaker.speak(self.moment(state, heard, appraisal, turn, felt, told))
+        after = UserState(felt.mood, state.told | set(told), state.spoken | set(speech.used))
+        bare = Mood(*felt.mood[:6])
+        answer = Answer(
+            bare, felt.good, felt.harm, felt.saturated, told, speech.manner, speech.text
+        )
+        return after, answer
+
+    def ending(self, mood: Mood, appraisal: Appraisal, turn: int) -> Outcome | None:
+        """Return how the talk ends for this user after turn `turn`, or None."""
+        scenario = self.scenario
+        return ending(mood, appraisal, scenario.protocol, turns_left=scenario.max_turns - turn)
+
+    def moment(
+        self,
+        state: UserState,
+        heard: str,
+        appraisal: Appraisal,
+        turn: int,
+        felt: Felt,
+        told: tuple[str, ...],
+    ) -> Moment:
+        """Return what the speaker may use."""
+        addressed = {evidence.topic for evidence in appraisal} & state.told
+        facts = [item for item in self.items if item.id in addressed and isinstance(item, Fact)]
+        return Moment(
+            persona=self.scenario.persona,
+            variant=self.scenario.variant,
+            heard=heard,
+            appraisal=appraisal,
+            felt=felt,
+            outcome=self.ending(felt.mood, appraisal, turn),
+            disclosed=tuple(self.by_id[name].says for name in told),
+            more=tuple(line for fact in facts for line in fact.more if line not in state.spoken),
+            own=not self.own.isdisjoint(state.told),
+            spoken=state.spoken,
+            seed=self.scenario.seed,
+            turn=turn,
+            seat=self.seat,
+        )
+
+
+def _kind(item: Item) -> Literal["fact", "feeling", "belief"]:
+    if isinstance(item, Feeling):
+        return "feeling"
+    return "belief" if isinstance(item, Belief) else "fact"
+
+
+def _open(gate: Gate, mood: Mood, appraisal: Appraisal, addressed: set[str | None]) -> bool:
+    if mood.trust < gate.trust:
+        return False
+    if gate.acts and not any(evidence.act in gate.acts for evidence in appraisal):
+        return False
+    return not gate.topic or not addressed.isdisjoint(gate.topic)
