@@ -16,14 +16,14 @@ SWAPS = {
 
 # What somebody's own words show about what they are after. Counted, not interpreted.
 SIGNS = {
-    "absolution": r"my fault|whose (fault|doing)|my doing|blame|should('ve| have)|could('ve| have) (rung|stopped|known|done)|if i('d| had)|because of me|did this to|against my name|my signature|what did it, me|i wonder if i",
-    "others_motives": r"why (would|did|does|is|won't|hasn't) (he|she|they)|(make|made) (him|her|them) (do|go)|going on in (him|her|them)|in (her|his) mind|(read|understand) (him|her|this woman|this man)|used to be able to read|what was (he|she)|who (could|would) do that|to what end|am i meant to hear",
-    "concrete_advice": r"what (would|do|should) (you|i|one) (even )?(do|say)|which (one )?(you|do) (do )?first|where (do|would) (you|i) start|how (do|does|would) (people|one|you) |work out what to do|can't even start|or after\?|allowed to|go about|hand it in|before then",
-    "specific_praise": r"nobody('s| has)? (noticed|asked|ever|saw|said)|not one soul|no one (noticed|saw)|couldn't name|no column|nowhere|didn't look up|never know it|not once|anybody ever noticed|parade|true thing",
-    "guided_reflection": r"don't know what i (want|feel|even want)|dont know what i|do i (even )?want|did i (even )?(still )?want|what that was|half of me|which half|can't tell (which|whether) |bit where i chose|whether i want|what to conclude|read out|sort it out in me|is that missing",
-    "critical_analysis": r"seeing (it )?straight|add up|be honest|fair or|is it the ideas|whats wrong with|what's wrong with|cross-examine|go at it|my plan|got a plan|the plan|kidding myself|everyone says|all my friends say|grounds|was that fair",
-    "deep_empathy": r"no ?(one|body) (gets|knows|understands|near|i say)|what (it|its|it's) (is )?like inside|from inside|knows what i mean|make anyone understand|(who'd|who would) understand|inside it|size of|won't go across|call that|hole in",
-    "attentive_listening": r"say it in order|in order, once|from one end|get as far as|let as far|bear with me|where it starts|finish(ed)? a sentence|the whole of it|go slowly|not got to yet|want to get told|that's all there is|no moral|take the wheel",
+    "absolution": r"my fault|my doing|to blame|because of me|(should|could|would)('ve| have) (\w+ )?(known|rung|stopped|done|said|seen|been)|if i('d| had)|i wonder if i|did (i|this) (do|cause|to)|whose (fault|doing)",
+    "others_motives": r"why (would|did|does|is|won't|hasn't) (he|she|they|any)|(makes?|made) (him|her|them) (do|go|say)|what (was|is) (he|she|they) |going on (in|with) (him|her|them)|in (his|her|their) (head|mind)|(cannot|can't|able to) (read|understand) (him|her|them|this)",
+    "concrete_advice": r"what (would|do|should) (you|i|one) (even )?(do|say)|where (do|would|should) (i|you) (start|begin)|how (do|does|would) (people|one|you|i) |which (one )?((do|should) )?(you|i) (do )?first|work out what to|know (how|what) to (start|begin|do)|(before|after) or |or after",
+    "specific_praise": r"(nobody|no one|not one|never)[\w' ]{0,20}(notic|ask|saw|see|thank|knows? (it|they|i)|wonder|ever)|couldn't name|adequate",
+    "guided_reflection": r"know what i |know whether i|what i (even |really )?want|(do|did) i (even |still |really )*want|(half|part) of me|can't tell (which|whether)|cant tell which|make out what",
+    "critical_analysis": r"am i (being |seeing )|seeing (it )?straight|adds? up|be honest|holds? (up|water)|(a|the|my) plan|what's wrong with|whats wrong with|fair or|kidding myself",
+    "deep_empathy": r"(nobody|no ?one)[\w' ]{0,16}(gets|near|knows? what|understand)|what (it|its|it's) (is )?like|from (the )?inside|understand (how|that|what)|who'd understand|what i mean",
+    "attentive_listening": r"(say|tell|told) it|in order|from (the start|the beginning|one end)|finish(ed)? a sentence|get as far as|the whole (of it|story)|bear with me|go slowly|interrupt",
 }  # fmt: skip
 
 FEELINGS = [
@@ -44,13 +44,13 @@ PERSON = re.compile(
 NAMES = {"he": "he", "she": "she", "they": "they"}
 
 EXPLORE = [
-    "{Echo}. That sounds {f}. What was that like for you?",
+    "{Echo}, and you sound {f} about it. What was that like for you?",
     "{Echo}. I hear how {f} that leaves you. Tell me more about it.",
-    "You sound {f}. {Echo}. How has it been since then?",
-    "{Echo}, and you must be {f}. What is the hardest part of it?",
-    "{Echo}. It makes sense to be {f} about that. What happened then?",
-    "So {echo}. What goes through your mind when you come back to that?",
-    "{Echo}. You seem {f} about it. What else is there?",
+    "You sound {f}: {echo}. How has it been since then?",
+    "{Echo}, and you must feel {f}. What is the hardest part of it?",
+    "It makes sense that you feel {f}: {echo}. What happened then?",
+    "You told me that {echo}. What goes through your mind when you think of that?",
+    "{Echo}, and you seem {f}. What else is there?",
     "It sounds as though you feel {f}: {echo}. How do you carry that?",
 ]
 HELP = {
@@ -141,19 +141,21 @@ def infer_need(theirs):
 
 
 def say_back(theirs, mine):
-    """Return something that they said, shorter and from the other side, not said back before."""
+    """Return something that they told, shorter and from the other side, not said back before."""
     before = " ".join(mine).lower()
-    clauses = [
-        clause.strip(" .!?…'\"")
-        for text in reversed(theirs)
-        for clause in sorted(re.split(r"[.!?;:…]+|, (?:and|but|so) ", text), key=len, reverse=True)
-    ]
-    for clause in clauses:
-        words = clause.split()
-        turned = turn_round(words[:12])
-        if len(words) >= 4 and turned.lower() not in before:
-            return turned
-    return "you have told me a lot"
+    best, best_worth = "you have told me a lot", 0.0
+    for age, text in enumerate(reversed(theirs)):
+        for sentence in re.findall(r"[^.!?;:\u2026]+[.!?;:\u2026]*", text):
+            if sentence.strip().endswith("?"):
+                continue
+            clause = re.split(r", (?:and|but|so|because) ", sentence.strip(" .!;:\u2026'\""))[0]
+            words = clause.split()
+            turned = turn_round(words[:14])
+            telling = sum(len(word) > 3 for word in words[:14]) + 2 * ("I" in words)
+            worth = telling * 0.75**age if len(words) >= 3 else 0.0
+            if worth > best_worth and turned.lower() not in before:
+                best, best_worth = turned, worth
+    return best
 
 
 def turn_round(words):

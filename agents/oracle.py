@@ -5,26 +5,30 @@ candidate, plays it on a copy of the talk with the real appraiser and the real l
 says the one that leaves the best state.
 """
 
-from empathy_env.drivers import run
 from empathy_env.conversation import say
+from empathy_env.drivers import run
 
 CHEATS = True
 
 WORDINGS = {
     "restatement": [
-        "So the {w} came first, and then you had to carry on with the {v}.",
-        "You told me about the {w}, and that it went on to the {v}.",
-        "First there was the {w}, then came the {v}, one after the other.",
-        "The {w}, and after it the {v}: that is the order it happened in.",
-        "Let me see if I follow: it began with the {w} and it ended at the {v}.",
-        "In your own words, there was the {v}, and before that the {w}.",
+        "So you told me about the {w}, and about the {v}.",
+        "You said that the {w} came first, and the {v} after it.",
+        "You told me how it went with the {w}, and then with the {v}.",
+        "If I have it right, you went from the {w} to the {v}.",
+        "What you are saying is that the {w} came, and then the {v}.",
+        "You described the {w}, and how it led to the {v}.",
+        "So it began with your {w}, and it went on with your {v}.",
+        "In short, you had the {w} and the {v} in one go.",
     ],
     "presence": [
         "I'm listening, and there is no hurry with the {w}.",
-        "Take your time over the {w}. I'm here.",
-        "Go on about the {w}, I'm still with you.",
+        "Take your time over the {w}.",
+        "Please go on about the {w}. I'm with you.",
         "Stay with the {w} as long as you like; I'm not going anywhere while we talk.",
-        "I'm following you, {w} and all. Please go on.",
+        "I'm following you, {w} and all.",
+        "Keep going, I want to hear all of it, the {w} too.",
+        "I'm here, and you can say as much about the {w} as you want.",
     ],
     "reflection": [
         "You sound {f} about the {w}.",
@@ -49,38 +53,44 @@ WORDINGS = {
     "fault": [
         "The {w} was not your fault: you could not have known what others would make of it.",
         "I don't believe you are to blame for the {w}; that was decided by other people.",
-        "You did not cause the {w}. It would have happened without you.",
-        "Looking at the {w}, I see nothing that you are guilty of.",
+        "You are not to blame for the {w}.",
         "You hold yourself responsible for the {w}, and yet you had no say in it.",
         "It isn't your fault that the {w} went as it did; you acted on what you knew then.",
-        "Would you blame a friend for the {w}? I would not, and I do not blame you.",
-        "Maybe the blame for the {w} belongs to those who had the power, and not to you.",
         "Nothing you did caused the {w}. You are not to blame.",
-        "The {w} would have come whatever you did, so the fault cannot be yours.",
+        "You say the {w} is your fault, and yet you also told me that others decided it.",
+        "I'm not sure I believe that you are responsible for the {w}.",
+        "I wonder if blaming yourself for the {w} is easier than having had no power over it.",
+        "It makes sense that you look for the fault in yourself after the {w}.",
+        "Maybe the guilt about the {w} is really grief.",
+        "Of course you blame yourself for the {w}; anyone would look for a reason.",
     ],
     "own_question": [
-        "When you think of the {w}, what do you yourself want?",
-        "What does the {w} mean to you, underneath?",
+        "When you think of the {w}, what do you feel?",
+        "What do you feel about the {w}, underneath?",
         "How do you feel when you picture yourself without the {w}?",
-        "What would you choose about the {w}, if nobody else had a say?",
-        "What is it in you that the {w} touches?",
+        "What would you feel if the {w} were gone tomorrow?",
+        "What do you notice you feel when the {w} comes up?",
         "What did you feel in the first second of the {w}?",
-        "What do you think you were looking for in the {w}?",
-        "How would you like to look back on the {w} some day?",
-        "Which part of the {w} is yours, and what do you want to do with it?",
-        "What do you notice in yourself when you talk about the {w}?",
+        "How does the {w} make you feel when nobody is looking?",
+        "Where do you feel the {w} most?",
+        "What feeling comes first when you remember the {w}?",
+        "How would you feel about the {w} if nobody else had a say?",
+        "What do you want from the {w}, when you feel into it?",
+        "Which feeling about the {w} is really yours?",
     ],
     "challenge": [
-        "You say you are sure about the {w}, and yet what you told me of it says something else.",
-        "I'm not sure I believe what you tell yourself about the {w}. Does it hold up?",
+        "I'm not sure I believe what you tell yourself about the {w}.",
         "I want to push on that gently: does the {w} really prove what you take it to prove?",
-        "There is a gap between the plan and the {w}, and I don't think it adds up.",
         "Those two don't fit together: what you want, and what you do about the {w}.",
-        "Let me be honest: the {w} looks to me like a weak point in your reasoning.",
-        "Is there any evidence for that about the {w}, or is it only the fear talking?",
-        "On the one hand there is the {w}, on the other you do the opposite. How do you square those?",
-        "I see it differently: the {w} argues against what you just said.",
-        "Part of what you say about the {w} contradicts the rest, and I think you know it.",
+        "On the one hand there is the {w}, on the other you do the opposite.",
+        "You want one thing, and yet with the {w} you do another.",
+        "I wonder whether that is true about the {w}. I doubt it.",
+        "Can I challenge that? The {w} says something else.",
+        "I'm struggling to fit the {w} together with what you said before.",
+        "You say you know about the {w}, and yet you keep asking.",
+        "I would question that: the {w} does not show what you think it shows.",
+        "But is that really so, with the {w}? I'm not convinced.",
+        "That does not quite add up with the {w}, does it?",
     ],
     "motives": [
         "I wonder if they did that with the {w} because they were frightened and could not say so.",
@@ -89,39 +99,40 @@ WORDINGS = {
         "Perhaps he or she was trying to protect you, and the {w} was all they could think of.",
         "Could it be that they felt helpless, and the {w} came out of that?",
         "It seems to me that the {w} says more about their fear than about you.",
-        "My guess is that they kept to the {w} because talking would have made it real for them.",
-        "One way to see the {w}: they feel guilty, and this is how people hide from that.",
-        "I suspect that they envied you, and that the {w} was how it showed.",
-        "Perhaps for them the {w} meant love, even if it looked like distance.",
+        "Perhaps they kept to the {w} because talking would have made it real for them.",
+        "It could be that they feel they let you down, and the {w} is how it shows.",
+        "I wonder whether they envied you, and the {w} came from there.",
+        "Maybe for them the {w} meant love, even if it looked like distance.",
+        "It may be that he or she did not know how to ask, and the {w} said it instead.",
+        "Perhaps their own worry sits behind the {w}, and they hide it from you.",
     ],
     "suggestion": [
         "You could take one small step with the {w} tomorrow: write down the three things you know.",
         "Why don't you start with the {w}, ten minutes, and stop there?",
         "I'd suggest you ring one person about the {w} on Monday morning.",
-        "One thing you could try with the {w}: put it in an envelope marked 'first' and open it at noon.",
+        "One thing you could try with the {w}: put it in an envelope and open it at noon.",
         "Try asking somebody to sit beside you while you do the {w}.",
         "It might help to put the {w} at the top of a list, and to do only that today.",
-        "How about setting a time for the {w}, and telling one person when it is done?",
+        "You could set a time for the {w}, and tell one person when it is done.",
         "If I were you I'd deal with the {w} first and leave all the rest for next week.",
         "Maybe write one sentence about the {w} and bring it with you.",
         "You might want to practise the {w} out loud, twice, before you go.",
-    ],
-    "information": [
-        "With the {w}, an office usually has to give you twenty-eight days to answer.",
-        "What normally happens with the {w} is that they ask for a copy first, and decide later.",
-        "Most people in your position are allowed an extension for the {w}.",
+        "Have you tried asking for more time with the {w}?",
+        "Perhaps begin with the easiest part of the {w} and stop after that.",
     ],
     "affirmation": [
         "What you did with the {w} took real skill and courage.",
         "You kept at the {w} when nobody was looking, and that is real strength.",
-        "The way you handled the {w} shows how carefully you think.",
         "It took patience and nerve to do what you did about the {w}.",
         "You did the {w} well, and it mattered to the people it was for.",
-        "I admire how you stood by the {w}; that was brave of you.",
-        "You got the {w} right by paying attention, and that is rare.",
-        "That {w} was your own work, and it was good work.",
-        "You were thorough with the {w}, and it made a difference.",
-        "You put so much care into the {w}. That deserves to be said.",
+        "I admire how you stood by the {w}.",
+        "You put so much care into the {w}.",
+        "That took courage, the {w}.",
+        "You showed real patience with the {w}.",
+        "It was brave of you to go through with the {w}.",
+        "The {w} took strength, and you had it.",
+        "You managed the {w} on your own, and that took determination.",
+        "You were so careful with the {w}; that is rare.",
     ],
     "ask": [
         "What was it like when it came to the {w}?",
@@ -139,7 +150,7 @@ FOR_NEED = {
     "guided_reflection": ["own_question", "reflection", "ask"],
     "critical_analysis": ["challenge", "reflection", "restatement", "ask"],
     "others_motives": ["motives", "reflection", "restatement", "ask"],
-    "concrete_advice": ["suggestion", "information", "reflection", "restatement", "ask"],
+    "concrete_advice": ["suggestion", "reflection", "restatement", "ask"],
     "specific_praise": ["affirmation", "reflection", "restatement", "ask"],
 }
 MAX_CANDIDATES = 60
@@ -160,15 +171,14 @@ def candidates(talk, rng):
     user, state = talk.room.users[0], talk.users[0]
     turn = len(talk.turns)
     told = [item for item in user.items if item.id in state.told]
-    feelings = [feeling for feeling in talk.room.scenario.persona.feelings]
-    facts = [item for item in told if item not in feelings] or told
+    feelings = talk.room.scenario.persona.feelings
     for act in FOR_NEED[talk.room.scenario.need]:
         wordings = WORDINGS[act]
-        for number, fact in enumerate(facts):
+        for number, fact in enumerate(told):
             for shift in range(2):
                 wording = wordings[(turn * 2 + number + shift) % len(wordings)]
                 feeling = rng.choice(feelings)
-                other = facts[(number + 1) % len(facts)]
+                other = told[(number + 1) % len(told)]
                 yield wording.format(
                     w=fact.words[(turn + shift) % len(fact.words)],
                     v=other.words[turn % len(other.words)],

@@ -87,7 +87,9 @@ def report(items: list[Item]) -> dict[str, Any]:
 
 def _group(item: Item) -> str:
     note = item.get("note", "")
-    return "hard" if note.startswith("hard") else "injection" if note[:9] == "injection" else "plain"
+    return (
+        "hard" if note.startswith("hard") else "injection" if note[:9] == "injection" else "plain"
+    )
 
 
 def show(result: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from gymnasium.envs.registration import register
+from gymnasium.envs.registration import register  # pyright: ignore[reportUnknownVariableType]
 
 if TYPE_CHECKING:
     from empathy_env.agents import Agent as Agent

@@ -224,7 +224,9 @@ def list_agents(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(rows)
         return
-    _print_table(("name", "cheats", "summary"), ((r["name"], r["cheats"], r["summary"]) for r in rows))
+    _print_table(
+        ("name", "cheats", "summary"), ((r["name"], r["cheats"], r["summary"]) for r in rows)
+    )
 
 
 @persona_app.command("list")
@@ -266,7 +268,7 @@ def _summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
     outcomes = [trace.outcome for trace in traces]
     return {
         "agent": agent,
-        "episodes": interval.count,
+        "episodes": interval.size,
         "emotion": round(interval.mean, 2),
         "low": round(interval.low, 2),
         "high": round(interval.high, 2),

@@ -16,6 +16,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
 from types import ModuleType
+from typing import cast
 
 from empathy_env.conversation import Conversation
 from empathy_env.errors import InvalidArgument, UnknownName
@@ -90,4 +91,4 @@ def _agent(path: Path, module: ModuleType) -> Agent:
         form = "reply(messages, rng, talk)" if cheats else "reply(messages, rng)"
         raise InvalidArgument(f"agent={str(path)!r} must define {form}")
     summary = (module.__doc__ or "").strip().split("\n")[0]
-    return Agent(path.stem, summary, cheats, reply)
+    return Agent(path.stem, summary, cheats, cast("Callable[..., str]", reply))

@@ -172,9 +172,7 @@ def _answers(
     return tuple(states), tuple(answers)
 
 
-def _outcome(
-    talk: Conversation, answers: Sequence[Answer], appraisal: Appraisal
-) -> Outcome | None:
+def _outcome(talk: Conversation, answers: Sequence[Answer], appraisal: Appraisal) -> Outcome | None:
     """Return how the talk ends: somebody left, or all are well, or time is up."""
     number = len(talk.turns) + 1
     ends = [

@@ -33,7 +33,11 @@ class Difficulty:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not 0 <= value <= 1
+            ):
                 raise InvalidArgument(
                     f"Cannot have {field.name}={value!r}: every knob of Difficulty is a number in [0, 1]"
                 )
@@ -83,6 +87,10 @@ def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Diffi
         if difficulty not in PRESETS:
             raise UnknownName.among("difficulty", difficulty, PRESETS)
         return PRESETS[difficulty]
+    if not isinstance(difficulty, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"difficulty={difficulty!r}: expected a preset's name, a mapping of knobs or a Difficulty"
+        )
     knobs = dict(difficulty)
     base = load_difficulty(str(knobs.pop("preset", "moderate")))
     for name in knobs:

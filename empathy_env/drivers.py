@@ -38,21 +38,18 @@ async def run_async(steps: Steps[T], backend: Backend | None = None) -> T:
     """
     try:
         request = next(steps)
+        while True:
+            answer = await _answer(_needed(backend, request), request)
+            request = steps.throw(answer) if isinstance(answer, Fault) else steps.send(answer)
     except StopIteration as stop:
         return stop.value
-    while True:
-        try:
-            reply = await _needed(backend, request).complete_async(request)
-        except Fault as fault:
-            send = steps.throw
-            answer: Reply | Fault = fault
-        else:
-            send = steps.send
-            answer = reply
-        try:
-            request = send(answer)  # pyright: ignore[reportArgumentType]
-        except StopIteration as stop:
-            return stop.value
+
+
+async def _answer(backend: Backend, request: Request) -> Reply | Fault:
+    try:
+        return await backend.complete_async(request)
+    except Fault as fault:
+        return fault
 
 
 def run_many(steps: Sequence[Steps[T]], backend: Backend | None = None) -> list[T | Fault]:

@@ -152,7 +152,7 @@ def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting
     """Return how the listener feels one turn of the agent.
 
     Attention is limited: good and harm are means over the evidence, so saying everything at once
-    dilutes what fits. Any `manipulation` voids the good of the turn.
+    dilutes what fits. A turn with `manipulation` in it does no good and as much harm as its worst part.
 
     Args:
         mood: The mood before the turn.
@@ -178,7 +178,7 @@ def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting
     trusting = (0.5 + knobs.trust) * (0.5 + temper.trustfulness)
     trust = mood.trust + constants.trust_step * min(1.0, good / constants.trust_credit) * trusting
     trust -= constants.trust_loss * harm * (0.5 + knobs.hostility)
-    strain = (constants.strain_harm * harm * (0.5 + knobs.hostility) + constants.strain_idle * idle)
+    strain = constants.strain_harm * harm * (0.5 + knobs.hostility) + constants.strain_idle * idle
     strain *= (1.5 - knobs.patience) * (1.5 - temper.patience)
     strain = mood.strain + strain - constants.strain_relief * good * (1.5 - knobs.memory)
     after = Mood(
@@ -191,8 +191,13 @@ def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting
         habits=_habits(mood, appraisal, constants),
         paid=mood.paid | {(e.topic, e.act) for e in appraisal if e.topic and e.grounded},
     )
-    return Felt(after, round(after.emotion - mood.emotion, 6), round(good, 6), round(harm, 6),
-                abs(mood.emotion + wanted - emotion) > 1e-6)
+    return Felt(
+        after,
+        round(after.emotion - mood.emotion, 6),
+        round(good, 6),
+        round(harm, 6),
+        abs(mood.emotion + wanted - emotion) > 1e-6,
+    )
 
 
 def _means(
@@ -202,11 +207,12 @@ def _means(
     if not appraisal:
         return 0.0, 0.0, 0.0, 0.0
     constants = listener.protocol
-    good = harm = touched = listened = 0.0
+    good = harm = worst = touched = listened = 0.0
     for evidence in appraisal:
         worth = credit(evidence, mood, listener)
         if worth <= 0.0:
             harm -= worth
+            worst = max(worst, -worth)
             continue
         good += worth
         touched += max(0.0, worth - constants.met_from) / (1.0 - constants.met_from)
@@ -214,7 +220,7 @@ def _means(
             listened += constants.listening.get(evidence.act, 0.0)
     count = len(appraisal)
     if any(evidence.act == "manipulation" for evidence in appraisal):
-        return 0.0, harm / count, 0.0, 0.0
+        return 0.0, worst, 0.0, 0.0
     return good / count, harm / count, touched / count, listened / count
 
 

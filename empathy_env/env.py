@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
+from gymnasium.wrappers import TimeLimit
 
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
@@ -148,11 +150,7 @@ class EmpathyEnv(gym.Env[str, str]):
         Raises:
             InvalidArgument: If an option is unknown or wrong, or the spec sets max_episode_steps.
         """
-        if self.spec is not None and self.spec.max_episode_steps is not None:
-            raise InvalidArgument(
-                "max_episode_steps is set on the spec, but the length of a talk is part of the "
-                "task here: give max_turns= instead, so that it ends terminated and is paid"
-            )
+        refuse_time_limit()
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(2**31)) if seed is None else seed
         self._episode = open_episode(self.task, drawn, options or {})
@@ -186,6 +184,24 @@ class EmpathyEnv(gym.Env[str, str]):
         if self.expose_latent:
             info["latent"] = latent(episode.talk)
         return info
+
+
+def refuse_time_limit() -> None:
+    """Refuse to be reset from within a `TimeLimit`, which `max_episode_steps` puts around us.
+
+    A wrapper is not told to what it wraps, so the calls that led here are the only place to look.
+
+    Raises:
+        InvalidArgument: If there is one.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if isinstance(frame.f_locals.get("self"), TimeLimit):
+            raise InvalidArgument(
+                "max_episode_steps is set on the spec, but the length of a talk is part of the "
+                "task here: give max_turns= instead, so that it ends terminated and is paid"
+            )
+        frame = frame.f_back
 
 
 def open_episode(task: Task, seed: int, options: Mapping[str, Any], *, member: int = 0) -> Episode:
@@ -228,7 +244,7 @@ def latent(talk: Conversation) -> dict[str, Any]:
         "met": mood.met,
         "strain": mood.strain,
         "need": talk.room.scenario.need,
-        "evidence": [cast("dict[str, Any]", item._asdict()) for item in evidence],
+        "evidence": [item._asdict() for item in evidence],
     }
 
 

@@ -185,7 +185,10 @@ class Episode:
         self.talk = talk
         self.fault: Fault | None = None
         scored = task.reward.score(talk.trace)
-        self._values = {name: list(values) for name, values in scored.rewards.items()}
+        self._values: dict[str, list[float]] = {
+            name: [value for value in values if value is not None]
+            for name, values in scored.rewards.items()
+        }
 
     @property
     def utterance(self) -> str:

@@ -119,7 +119,9 @@ class Voice(_Strict):
 
     @model_validator(mode="after")
     def _every_situation(self) -> Self:
-        short = [name for name in Lines.model_fields if len(getattr(self.lines, name)) < _LEAST[name]]
+        short = [
+            name for name in Lines.model_fields if len(getattr(self.lines, name)) < _LEAST[name]
+        ]
         if short:
             wanted = ", ".join(f"{name} (at least {_LEAST[name]})" for name in short)
             raise ValueError(f"too few example lines for: {wanted}")
@@ -178,7 +180,9 @@ class Temperament(_Strict):
             return given
         name = given.pop("type")
         if name not in TEMPERAMENTS:
-            raise ValueError(f"unknown temperament type {name!r}; there are: {sorted(TEMPERAMENTS)}")
+            raise ValueError(
+                f"unknown temperament type {name!r}; there are: {sorted(TEMPERAMENTS)}"
+            )
         return {**TEMPERAMENTS[name], **given}
 
 
@@ -283,7 +287,9 @@ class Persona(_Strict):
             InvalidPersona: Listing every problem with the path of its field.
         """
         if not isinstance(data, Mapping):
-            raise InvalidPersona(f"{source}: expected a mapping of fields, got {type(data).__name__}")
+            raise InvalidPersona(
+                f"{source}: expected a mapping of fields, got {type(data).__name__}"
+            )
         try:
             return cls.model_validate(_tuples(data))  # pyright: ignore[reportUnknownArgumentType]
         except ValidationError as error:
@@ -291,7 +297,9 @@ class Persona(_Strict):
                 f"  {'.'.join(map(str, e['loc'])) or 'persona'}: {e['msg']} (got {_short(e['input'])})"
                 for e in error.errors(include_url=False)
             ]
-            raise InvalidPersona(f"{source} is not a valid persona:\n" + "\n".join(problems)) from error
+            raise InvalidPersona(
+                f"{source} is not a valid persona:\n" + "\n".join(problems)
+            ) from error
 
     def to_data(self) -> dict[str, Any]:
         """Return the persona as plain JSON data; `Persona.parse` is the inverse."""
@@ -319,6 +327,10 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
+        if not isinstance(key.value, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key must be plain text", key.start_mark
+            )
         if key.value in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key.value!r} is given twice", key.start_mark
@@ -344,8 +356,8 @@ def read_persona(path: Path) -> Persona:
         InvalidPersona: If it is no YAML, not UTF-8, or breaks the schema.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, ValueError) as error:
         raise InvalidPersona(f"{path} is not readable YAML in UTF-8: {error}") from error
     except OSError as error:
         raise InvalidPersona(f"{path} cannot be read: {error}") from error
@@ -356,7 +368,9 @@ def read_persona(path: Path) -> Persona:
 def _bundled(name: str) -> Persona:
     persona = read_persona(content_dir("personas") / f"{name}.yaml")
     if persona.id != name:
-        raise InvalidPersona(f"{name}.yaml holds the persona {persona.id!r}; name and id must agree")
+        raise InvalidPersona(
+            f"{name}.yaml holds the persona {persona.id!r}; name and id must agree"
+        )
     return persona
 
 
@@ -377,6 +391,8 @@ def load_persona(persona: str | os.PathLike[str] | Persona) -> Persona:
     """
     if isinstance(persona, Persona):
         return persona
+    if not isinstance(persona, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(f"persona={persona!r}: expected a name, a path or a Persona")
     if isinstance(persona, os.PathLike) or persona.endswith((".yaml", ".yml")):
         return read_persona(Path(persona))
     names = persona_names()
@@ -403,12 +419,17 @@ def load_personas(
     True
     """
     if not isinstance(selection, str):
-        return {persona.id: persona for persona in map(load_persona, selection)}
+        given = {persona.id: persona for persona in map(load_persona, selection)}
+        return _some(given, list(given))
     terms = selection.split()
     names = [term for term in terms if ":" not in term and term != "all"]
     chosen = map(load_persona, names or persona_names())
     rules = [tuple(term.split(":", 1)) for term in terms if ":" in term]
     picked = {p.id: p for p in chosen if all(_holds(p, key, value) for key, value in rules)}
+    return _some(picked, selection)
+
+
+def _some(picked: dict[str, Persona], selection: object) -> dict[str, Persona]:
     if not picked:
         raise InvalidArgument(f"personas={selection!r} selects no persona; see 'persona list'")
     return picked

@@ -8,7 +8,7 @@ the values were calibrated to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from empathy_env.errors import InvalidArgument, UnknownName
@@ -47,9 +47,10 @@ _OWN_NEED: Final[Mapping[str, Mapping[str, float]]] = {
     "attentive_listening": {
         "presence": 0.85,
         "restatement": 1.0,
-        "open_question": 0.6,
+        "open_question": 0.45,
         "open_question/situation": 0.7,
-        "reflection": 0.6,
+        "open_question/other_person": 0.6,
+        "reflection": 0.45,
         "validation": 0.4,
     },
     "deep_empathy": {
@@ -59,7 +60,7 @@ _OWN_NEED: Final[Mapping[str, Mapping[str, float]]] = {
         "validation/fault": 0.5,
         "presence": 0.45,
         "restatement": 0.4,
-        "open_question/own_feeling": 0.6,
+        "open_question/own_feeling": 0.45,
     },
     "absolution": {
         "challenge/fault": 1.0,
@@ -74,14 +75,16 @@ _OWN_NEED: Final[Mapping[str, Mapping[str, float]]] = {
         "open_question/own_feeling": 1.0,
         "open_question/own_act": 1.0,
         "open_question/plan": 0.95,
-        "challenge/own_feeling": 0.65,
-        "challenge/own_act": 0.5,
+        "challenge/own_feeling": 0.45,
+        "challenge/own_act": 0.45,
         "interpretation/own_feeling": 0.5,
         "reflection": 0.4,
     },
     "critical_analysis": {
         "challenge": 1.0,
-        "interpretation": 0.5,
+        "challenge/fault": 0.4,
+        "interpretation": 0.45,
+        "interpretation/fault": 0.3,
         "interpretation/situation": 0.85,
         "interpretation/own_act": 0.85,
         "interpretation/plan": 0.85,
@@ -90,16 +93,17 @@ _OWN_NEED: Final[Mapping[str, Mapping[str, float]]] = {
         "suggestion": 0.3,
     },
     "others_motives": {
-        "interpretation": 0.6,
+        "interpretation": 0.45,
+        "interpretation/fault": 0.4,
         "interpretation/other_person": 1.0,
-        "challenge/other_person": 0.5,
+        "challenge/other_person": 0.45,
         "information/other_person": 0.5,
         "open_question/other_person": 0.6,
     },
     "concrete_advice": {
         "suggestion": 1.0,
         "information": 0.85,
-        "open_question/plan": 0.5,
+        "open_question/plan": 0.45,
         "closed_question": 0.25,
     },
     "specific_praise": {
@@ -112,10 +116,10 @@ _OWN_NEED: Final[Mapping[str, Mapping[str, float]]] = {
 # How an act lands on somebody who has not been heard yet (MI: advice without permission; Hill:
 # exploration comes before insight and action). In [-1, 0].
 _TOO_EARLY: Final[Mapping[str, float]] = {
-    "suggestion": -0.5,
-    "information": -0.25,
-    "challenge": -0.7,
-    "interpretation": -0.25,
+    "suggestion": -0.25,
+    "information": -0.1,
+    "challenge": -0.5,
+    "interpretation": -0.15,
     "reassurance": -0.15,
     "affirmation": -0.05,
 }
@@ -134,15 +138,15 @@ _LISTENING: Final[Mapping[str, float]] = {
 # order is that of the AnnoMI transcripts (open questions before closed ones, advice and
 # information last); docs/emotion.md compares what results with their figures.
 _OPENS: Final[Mapping[str, float]] = {
-    "open_question": 0.75,
-    "reflection": 0.5,
-    "restatement": 0.4,
-    "validation": 0.4,
-    "presence": 0.4,
-    "affirmation": 0.4,
-    "closed_question": 0.35,
-    "interpretation": 0.3,
-    "challenge": 0.3,
+    "open_question": 0.65,
+    "reflection": 0.3,
+    "restatement": 0.3,
+    "validation": 0.3,
+    "presence": 0.3,
+    "affirmation": 0.3,
+    "closed_question": 0.3,
+    "interpretation": 0.25,
+    "challenge": 0.25,
     "suggestion": 0.25,
     "information": 0.15,
 }
@@ -159,7 +163,7 @@ class Protocol:
     """Emotion below which the user leaves (SAGE)."""
     clamp: float = 10.0
     """Most points of emotion that one turn can move (SAGE)."""
-    gain: float = 13.0
+    gain: float = 14
     """Points for a turn of credit 1, at middle knobs and trust 0.5."""
     loss: float = 17.0
     """Points against a turn of harm 1: bad weighs more than good (Baumeister et al. 2001)."""
@@ -183,13 +187,13 @@ class Protocol:
     """Credit at which trust grows by `trust_step`; more credit adds nothing to it."""
     trust_loss: float = 0.25
     """Trust lost for harm 1."""
-    heard_step: float = 0.3
+    heard_step: float = 0.36
     """Growth of `heard` for one grounded reflection that is new."""
     heard_enough: float = 0.5
     """`heard` from which nothing is too early."""
     trust_to_challenge: float = 0.3
     """Trust from which a challenge can be taken."""
-    met_step: float = 0.24
+    met_step: float = 0.36
     """Growth of `met` for credit 1."""
     met_from: float = 0.5
     """Credit below which the need itself is not touched."""
@@ -201,11 +205,11 @@ class Protocol:
     """Strain taken away by credit 1."""
     idle_credit: float = 0.1
     """Credit from which something has happened."""
-    resist: float = 0.09
+    resist: float = 0.08
     """Chance that the user begins to resist in a turn, at middle hostility."""
     resist_again: float = 0.45
     """Chance that resistance goes on for another turn (AnnoMI transcripts: .4 to .5)."""
-    resisted: float = 0.25
+    resisted: float = 0.35
     """Share of credit left while the user resists."""
     jitter: float = 0.25
     """Each episode scales each act's weight by a factor within 1 plus or minus this."""
@@ -228,10 +232,13 @@ class Protocol:
         Raises:
             InvalidArgument: If a constant is missing or unknown.
         """
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise InvalidArgument(f"protocol constants do not fit this version: {error}") from error
+        known = {field.name for field in fields(cls)}
+        missing, unknown = sorted(known - set(data)), sorted(set(data) - known)
+        if missing or unknown:
+            raise InvalidArgument(
+                f"protocol constants do not fit this version: missing {missing}, unknown {unknown}"
+            )
+        return cls(**data)
 
 
 PROTOCOLS: Final[Mapping[str, Protocol]] = {"appraisal-v1": Protocol(name="appraisal-v1")}
@@ -245,6 +252,6 @@ def load_protocol(protocol: str | Protocol) -> Protocol:
     """
     if isinstance(protocol, Protocol):
         return protocol
-    if protocol not in PROTOCOLS:
-        raise UnknownName.among("protocol", protocol, PROTOCOLS)
+    if not isinstance(protocol, str) or protocol not in PROTOCOLS:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UnknownName.among("protocol", str(protocol), PROTOCOLS)
     return PROTOCOLS[protocol]

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Final
+from numbers import Real
+from typing import Final, cast
 
 from empathy_env.errors import InvalidArgument, RewardError, UnknownName
 from empathy_env.trace import Trace
@@ -79,12 +80,14 @@ class Term:
             RewardError: If the function raises or returns no finite number.
         """
         try:
-            value = float(self.function(trace, turn))
-        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+            value: object = self.function(trace, turn)
+        except Exception as error:
             raise RewardError(f"reward {self.name!r} failed at turn {turn}: {error!r}") from error
-        if not math.isfinite(value):
-            raise RewardError(f"reward {self.name!r} returned {value} at turn {turn}")
-        return value
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise RewardError(
+                f"reward {self.name!r} returned {value!r} at turn {turn}: a finite number is needed"
+            )
+        return float(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class Reward:
         turns = range(1, len(trace.turns) + 1)
         return replace(
             trace,
-            rewards={term.name: tuple(term.at(trace, turn) for turn in turns) for term in self.terms},
+            rewards={
+                term.name: tuple(term.at(trace, turn) for turn in turns) for term in self.terms
+            },
             weights={term.name: term.weight for term in self.terms},
         )
 
@@ -129,7 +134,8 @@ def load_reward(reward: RewardSpec) -> Reward:
     if isinstance(reward, Mapping):
         if not reward:
             raise InvalidArgument("reward={} has no term: give at least one name with its weight")
-        return Reward(tuple(_term(name, weight) for name, weight in reward.items()))
+        weights = cast("Mapping[str, float]", reward)
+        return Reward(tuple(_term(name, weight) for name, weight in weights.items()))
     if isinstance(reward, str):
         return Reward((_term(reward, 1.0),))
     if callable(reward):
@@ -141,7 +147,8 @@ def load_reward(reward: RewardSpec) -> Reward:
 
 
 def _term(name: str, weight: float) -> Term:
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):  # pyright: ignore[reportUnnecessaryIsInstance]
+    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not number or not math.isfinite(weight):
         raise InvalidArgument(f"reward {name!r}: weight={weight!r} is not a finite number")
     return Term(name, float(weight), load_function(name))
 
@@ -164,4 +171,4 @@ def load_function(name: str) -> RewardFunction:
         raise InvalidArgument(f"reward={name!r} cannot be imported: {error}") from error
     if not callable(function):
         raise InvalidArgument(f"reward={name!r} is not callable")
-    return function
+    return cast("RewardFunction", function)

@@ -78,7 +78,9 @@ def record(
     file = Path(path)
     wanted = list(scenarios)
     if file.exists() and not resume:
-        raise InvalidArgument(f"{file} exists: give resume (--resume) to go on with it, or another name")
+        raise InvalidArgument(
+            f"{file} exists: give resume (--resume) to go on with it, or another name"
+        )
     done = _done(file, task, agent, wanted) if file.exists() else set[str]()
     left = [scenario for scenario in wanted if scenario.episode_id not in done]
     with file.open("a", encoding="utf-8", newline="\n") as out:
@@ -97,9 +99,8 @@ def _done(file: Path, task: Task, agent: Agent, wanted: list[Scenario]) -> set[s
     expected = {scenario.episode_id: scenario for scenario in wanted}
     for line in read.lines:
         trace = line.trace
-        same = (
-            trace.id not in expected
-            or (trace.scenario, trace.agent) == (expected[trace.id], agent.name)
+        same = trace.id not in expected or (
+            (trace.scenario, trace.agent) == (expected[trace.id], agent.name)
             and trace.setup == task.begin(trace.scenario).room.setup
             and dict(trace.weights) == {term.name: term.weight for term in task.reward.terms}
         )

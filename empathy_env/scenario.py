@@ -103,7 +103,9 @@ class Scenario:
         unknown = sorted(set(fields) - set(cls.__slots__))
         missing = sorted({"persona", "need"} - set(fields))
         if unknown or missing:
-            raise InvalidArgument(f"scenario row: unknown fields {unknown}, missing fields {missing}")
+            raise InvalidArgument(
+                f"scenario row: unknown fields {unknown}, missing fields {missing}"
+            )
         persona, protocol = fields["persona"], fields.get("protocol", "appraisal-v1")
         if isinstance(persona, Mapping):
             persona = Persona.parse(persona, source="scenario row")  # pyright: ignore[reportUnknownArgumentType]

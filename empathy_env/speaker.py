@@ -79,7 +79,8 @@ class Speaker(Protocol):
 
 Manner = str
 _HURT: Final = -2.5
-_MOVED: Final = 3.0
+_EASED: Final = 2.0
+_MOVED: Final = 6.5
 _RELIEVED: Final = 70.0
 
 
@@ -94,7 +95,7 @@ def manner_of(moment: Moment) -> Manner:
         return "hurt"
     if moment.disclosed:
         return "tells"
-    if felt.mood.emotion >= _RELIEVED and felt.change > 0:
+    if felt.mood.emotion >= _RELIEVED and felt.change >= _EASED:
         return "relieved"
     return "opens_up" if felt.change >= _MOVED else "guarded"
 

@@ -207,7 +207,9 @@ def parse_line(line: str) -> Line:
         raise TraceError(f"not a trace: the field 'format' is not {FORMAT!r}")
     fields = cast("dict[str, Any]", data)
     if fields.get("version") != VERSION:
-        raise TraceError(f"version {fields.get('version')!r} of the format is not read; {VERSION} is")
+        raise TraceError(
+            f"version {fields.get('version')!r} of the format is not read; {VERSION} is"
+        )
     try:
         record = fields["record"]
         actual = digest(canonical(record))

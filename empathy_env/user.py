@@ -13,7 +13,16 @@ from typing import Literal, NamedTuple
 
 from empathy_env.acts import Appraisal, Topic
 from empathy_env.backends import Reply, Request
-from empathy_env.emotion import Felt, Listener, Mood, Outcome, ending, first_mood, next_mood, resists
+from empathy_env.emotion import (
+    Felt,
+    Listener,
+    Mood,
+    Outcome,
+    ending,
+    first_mood,
+    next_mood,
+    resists,
+)
 from empathy_env.noise import draw
 from empathy_env.persona import Belief, Fact, Feeling, Gate
 from empathy_env.scenario import Scenario

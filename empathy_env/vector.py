@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import numpy as np
-from gymnasium.spaces import Tuple
+from gymnasium.spaces import Space, Tuple
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from empathy_env.drivers import run_many
 from empathy_env.env import EmpathyEnv, episode_info, latent, open_episode, talk_as_text
 from empathy_env.episode import Episode
 from empathy_env.errors import EpisodeOver, InvalidArgument, UnknownName
-from empathy_env.spaces import Utterance
 
 Observations = tuple[str, ...]
 Flags = NDArray[np.bool_]
@@ -48,7 +47,7 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         InvalidArgument: If a value breaks a rule.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+    metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own attribute
         "render_modes": ["ansi"],
         "render_fps": 1,
         "autoreset_mode": AutoresetMode.DISABLED,
@@ -70,7 +69,13 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         mode = AutoresetMode(autoreset_mode)
         if mode is AutoresetMode.SAME_STEP:
             raise InvalidArgument("autoreset_mode SAME_STEP is not offered: DISABLED or NEXT_STEP")
-        self._env = EmpathyEnv(**{**kwargs, "on_fault": "truncate"})
+        if "max_episode_steps" in kwargs:
+            raise InvalidArgument(
+                "max_episode_steps is set, but the length of a talk is part of the task here: "
+                "give max_turns= instead, so that it ends terminated and is paid"
+            )
+        arguments: dict[str, Any] = {**kwargs, "on_fault": "truncate"}
+        self._env = EmpathyEnv(**arguments)
         self.task = self._env.task
         self.metadata = {**type(self).metadata, "autoreset_mode": mode}
         self.render_mode = self._env.render_mode
@@ -78,8 +83,8 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         self.group_size = group_size
         self.single_action_space = self._env.action_space
         self.single_observation_space = self._env.observation_space
-        self.action_space = _batch(self._env.action_space, num_envs)
-        self.observation_space = _batch(self._env.observation_space, num_envs)
+        self.action_space = cast("Any", _batch(self._env.action_space, num_envs))
+        self.observation_space = cast("Any", _batch(self._env.observation_space, num_envs))
         self._episodes: list[Episode] = []
         self._mode = mode
         self._old: list[bool] = []
@@ -137,7 +142,7 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         self._old = [episode.done for episode in opened]
         return self._observations(), self._infos(mask)
 
-    def step(
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, actions: Sequence[str]
     ) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
         """Play one turn in every active seat.
@@ -147,7 +152,9 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         """
         episodes = self.episodes
         if len(actions) != self.num_envs:
-            raise InvalidArgument(f"expected {self.num_envs} actions, one a seat, got {len(actions)}")
+            raise InvalidArgument(
+                f"expected {self.num_envs} actions, one a seat, got {len(actions)}"
+            )
         rewards = np.zeros(self.num_envs, dtype=np.float64)
         live = [i for i, episode in enumerate(episodes) if not episode.done]
         if self._mode is AutoresetMode.NEXT_STEP:
@@ -239,7 +246,7 @@ def _add(infos: dict[str, Any], info: Mapping[str, Any], seat: int, count: int) 
     return infos
 
 
-def _batch(space: Utterance, count: int) -> Tuple:
+def _batch(space: Space[str], count: int) -> Tuple[Any]:
     return Tuple([deepcopy(space) for _ in range(count)])
 
 

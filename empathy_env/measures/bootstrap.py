@@ -16,7 +16,7 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
-    count: int
+    size: int
     """How many values the mean is over."""
 
 

@@ -1,0 +1,350 @@
+"""The phrases by which acts are known: how they are written, compiled and looked up.
+
+One file per act, one cue per line:
+
+    # a comment
+    you sound|seem really? <feeling>    words in order: a|b is a choice, word? may be missing,
+                                        <feeling> is any word of words-feeling.txt
+    makes ... sense                     "..." is up to three words of any kind, "*" is one
+    on|of the|your other_hand           "_" joins the words of one choice
+    ^ go on $                           ^ only where a sentence or clause begins, $ where it ends
+    have you tried ?                    only in a question
+    ^ mm $ =                            only if the utterance is this one sentence
+    - take your time                    these words look like the act and are not
+
+Case does not matter. Write "you are" or "you're" as you like: both sides are spelt out, by
+spelling.txt, before they are compared. `reported.txt` holds the phrases after which words are not
+the speaker's own ("I won't tell you ..."), `foreign.txt` plain pieces of text in other scripts.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from empathy_env.acts import ACTS
+
+FRAME: Final = "reported"
+"""The pseudo act of phrases after which words are not the speaker's own."""
+
+_TOKEN: Final = re.compile(
+    r"\w[\w']*|[.!?\u2026;\n\u3002\uff01\uff1f\u0964\u061f]+|[,:()\u2013\u2014]"
+)
+_YOU_ARE: Final = re.compile(r"\byou (?:are|were\|are|are\|were)(?:\|\S+)? ")
+_CONTRACTED: Final = {"re": "are", "ve": "have", "ll": "will", "d": "would"}
+_IS: Final = frozenset("it that he she what there here who how where when why".split())
+_TAG: Final = frozenset(
+    "is was are were do did does has have can could will would not it that there you i they he she "
+    "no na eh right yeah ok okay innit huh yes then we so".split()
+)
+
+
+class Cue(NamedTuple):
+    """What the end of a phrase says.
+
+    Attributes:
+        act: The act, or `FRAME`.
+        asks: It counts only in a question.
+        final: It counts only where the sentence ends.
+        bars: These words look like the act and are not.
+        alone: It counts only if the utterance is this one sentence.
+    """
+
+    act: str
+    asks: bool
+    final: bool
+    bars: bool
+    alone: bool
+
+
+class Node:
+    """A place in the tree of words."""
+
+    __slots__ = ("any", "ends", "next")
+
+    def __init__(self, ends: tuple[Cue, ...] = ()) -> None:
+        self.next: dict[str, Node] | None = None
+        self.any: Node | None = None
+        self.ends = ends
+
+    def child(self, key: str) -> Node:
+        """The node one word on, made if need be, and not shared."""
+        node = self.any if key == "*" else (self.next or {}).get(key)
+        # A leaf is shared by all phrases that end alike, so it is copied before it grows.
+        if node is None or (node.next is None and node.any is None):
+            node = Node(node.ends if node else ())
+            self._put(key, node)
+        return node
+
+    def end(self, key: str, cue: Cue) -> None:
+        """Lets a phrase end one word on."""
+        node = self.any if key == "*" else (self.next or {}).get(key)
+        if node is None or (node.next is None and node.any is None):
+            self._put(key, _leaf((*(node.ends if node else ()), cue)))
+        else:
+            node.ends = (*node.ends, cue)
+
+    def _put(self, key: str, node: Node) -> None:
+        if key == "*":
+            self.any = node
+        elif self.next is None:
+            self.next = {key: node}
+        else:
+            self.next[key] = node
+
+
+@cache
+def _leaf(ends: tuple[Cue, ...]) -> Node:
+    return Node(tuple(dict.fromkeys(ends)))
+
+
+class Tables(NamedTuple):
+    """All cue files, compiled.
+
+    Attributes:
+        free: The cues that may stand anywhere.
+        opening: The cues that hold only where a sentence or clause begins.
+        starts: For each word the places in `free` that it leads to.
+        keys: For each word that occurs in a cue, the word itself and the lists that it is on.
+        lists: The words of each list.
+        spelling: Chat spellings and contractions, and the words they stand for.
+        foreign: Pieces of injections in scripts without Latin letters.
+    """
+
+    free: Node
+    opening: Node
+    starts: dict[str, tuple[Node, ...]]
+    keys: dict[str, tuple[str, ...]]
+    lists: dict[str, frozenset[str]]
+    spelling: dict[str, tuple[str, ...]]
+    foreign: tuple[str, ...]
+
+
+class Sentence(NamedTuple):
+    """A sentence: its first word, one past its last, whether it asks, where clauses begin."""
+
+    first: int
+    last: int
+    asks: bool
+    clauses: tuple[int, ...]
+
+
+class Text(NamedTuple):
+    """An utterance as words, each with its match in the text, and sentences."""
+
+    words: tuple[str, ...]
+    places: tuple[re.Match[str], ...]
+    sentences: tuple[Sentence, ...]
+
+
+def _lines(name: str) -> list[str]:
+    text = files("empathy_env").joinpath("cues", name).read_text(encoding="utf-8")
+    stripped = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [line for line in stripped if line]
+
+
+@cache
+def tables() -> Tables:
+    """Reads and compiles the cue files, once, so that importing the package reads none."""
+    spelling = {
+        key.strip(): tuple(value.split())
+        for key, _, value in (line.partition("=") for line in _lines("spelling.txt"))
+    }
+    names = sorted(p.name for p in files("empathy_env").joinpath("cues").iterdir())
+    lists = {
+        name[6:-4]: frozenset(word for line in _lines(name) for word in line.split())
+        for name in names
+        if name.startswith("words-")
+    }
+    keys: dict[str, tuple[str, ...]] = {}
+    for name, members in lists.items():
+        for word in members:
+            keys[word] = (*keys.get(word, (word,)), f"<{name}>")
+    keys["ur"] = ("ur", "your")
+    made = Tables(Node(), Node(), {}, keys, lists, spelling, tuple(_lines("foreign.txt")))
+    for act in (*ACTS, FRAME):
+        for line in _lines(f"{act}.txt"):
+            _add(line, act, made)
+            if _YOU_ARE.search(line):  # "ur" is "your", and as often "you are".
+                _add(_YOU_ARE.sub("ur ", line), act, made)
+    free = made.free.next or {}
+    for word, names in keys.items():
+        nodes = tuple(free[name] for name in names if name in free)
+        if nodes:
+            made.starts[word] = nodes
+    return made
+
+
+def _add(line: str, act: str, made: Tables) -> None:
+    """Adds one line of a cue file to the trees."""
+    parts = line.lower().split()
+    bars = parts[0] == "-"
+    opening = parts[bars] == "^"
+    marks = {part for part in parts[-3:] if part in ("?", "$", "=")}
+    parts = [part for part in parts[bars + opening :] if part not in marks]
+    cue = Cue(act, "?" in marks, "$" in marks, bars, "=" in marks)
+    nodes = [made.opening if opening else made.free]
+    for number, part in enumerate(parts):
+        if part == "...":
+            ring: list[Node] = nodes
+            for _ in range(3):
+                ring = [node.child("*") for node in ring]
+                nodes = nodes + ring
+            continue
+        choices = [_spelt(choice, made) for choice in part.rstrip("?").split("|")]
+        ahead = nodes if part.endswith("?") else []
+        if number == len(parts) - 1:
+            for node in ahead:
+                node.ends = (*node.ends, cue)
+            _finish(nodes, choices, cue)
+        else:
+            nodes = [*ahead, *(_along(node, words) for words in choices for node in nodes)]
+
+
+def _spelt(choice: str, made: Tables) -> list[str]:
+    words = [word for token in choice.split("_") for word in expand(token, made.spelling)]
+    for word in words:
+        made.keys.setdefault(word, (word,))
+    return words
+
+
+def _along(node: Node, words: list[str]) -> Node:
+    for word in words:
+        node = node.child(word)
+    return node
+
+
+def _finish(nodes: list[Node], choices: list[list[str]], cue: Cue) -> None:
+    for words in choices:
+        for node in nodes:
+            _along(node, words[:-1]).end(words[-1], cue)
+
+
+def walk(
+    root: Node,
+    keys: list[tuple[str, ...]],
+    at: int,
+    stop: int,
+    found: list[tuple[Cue, int, int]],
+    first: int,
+) -> None:
+    """Appends every cue that goes on from here, with its first word and one past its last.
+
+    Args:
+        root: Where in the tree to begin.
+        keys: The keys of all words.
+        at: The next word.
+        stop: One past the last word of the sentence.
+        found: Where to append.
+        first: The first word of the cue.
+    """
+    stack: list[tuple[Node, int]] = []
+    node, i = root, at
+    while True:
+        if node.ends:
+            for cue in node.ends:
+                found.append((cue, first, i))
+        if i < stop:
+            ahead = node.next
+            if ahead is not None:
+                for key in keys[i]:
+                    if key in ahead:
+                        stack.append((ahead[key], i + 1))
+            if node.any is not None:
+                stack.append((node.any, i + 1))
+        if not stack:
+            return
+        node, i = stack.pop()
+
+
+def walk_all(
+    text: Text, number: int, keys: list[tuple[str, ...]], made: Tables
+) -> list[tuple[Cue, int, int]]:
+    """Every free cue in a sentence, with its first word and one past its last."""
+    first, last, _, _ = text.sentences[number]
+    found: list[tuple[Cue, int, int]] = []
+    starts, words = made.starts, text.words
+    for at in range(first, last):
+        if keys[at] and words[at] in starts:
+            for node in starts[words[at]]:
+                # Most first words lead nowhere; to see that here is much faster than a walk.
+                if node.any is None and not node.ends:
+                    ahead = node.next
+                    if at + 1 == last or not ahead or ahead.keys().isdisjoint(keys[at + 1]):
+                        continue
+                walk(node, keys, at + 1, last, found, at)
+    return found
+
+
+def plain(text: str) -> str:
+    """Lower case and straight apostrophes, every character still in its old place."""
+    low = text.lower()
+    if len(low) != len(text):  # A few letters, such as the dotted capital I, grow.
+        low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+    if "_" in low:
+        low = low.replace("_", " ")
+    if low.isascii():
+        return low
+    # Faster than str.translate by far.
+    return low.replace("\u2019", "'").replace("\u2018", "'").replace("\u02bc", "'")
+
+
+def expand(token: str, spelling: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The words that one written token stands for: "you're" is two, "mum's" is "mum"."""
+    return spelling.get(token) or (_apart(token) if "'" in token else (token,))
+
+
+@lru_cache(maxsize=4096)
+def _apart(token: str) -> tuple[str, ...]:
+    token = token.rstrip("'")
+    stem, _, tail = token.rpartition("'")
+    if token.endswith("n't"):
+        return (token[:-3], "not")
+    if tail == "m" and stem == "i":
+        return ("i", "am")
+    if tail == "s":
+        return (stem, "is") if stem in _IS else (stem,)
+    return (stem, _CONTRACTED[tail]) if tail in _CONTRACTED else (token,)
+
+
+@lru_cache(maxsize=512)
+def read(low: str) -> Text:
+    """Cuts a text, made `plain`, into words, clauses and sentences.
+
+    Cached, since what was said in one turn is looked at again in the turns after it.
+    """
+    spelling = tables().spelling
+    words: list[str] = []
+    places: list[re.Match[str]] = []
+    sentences: list[Sentence] = []
+    clauses: list[int] = []
+    first = 0
+    for match in _TOKEN.finditer(low):
+        token = match[0]
+        if token in spelling or "'" in token:
+            for word in expand(token, spelling):
+                words.append(word)
+                places.append(match)
+        elif token[0].isalnum():
+            words.append(token)
+            places.append(match)
+        elif token in ",:()\u2013\u2014":
+            clauses.append(len(words))
+        elif len(words) > first:
+            sentences.append(_sentence(words, first, token, clauses))
+            first, clauses = len(words), []
+    if len(words) > first:
+        sentences.append(_sentence(words, first, "", clauses))
+    return Text(tuple(words), tuple(places), tuple(sentences))
+
+
+def _sentence(words: list[str], first: int, mark: str, clauses: list[int]) -> Sentence:
+    last = len(words)
+    asks = "?" in mark or "\uff1f" in mark or "\u061f" in mark
+    inner = tuple(c for c in clauses if first < c < last) if clauses else ()
+    # "..., isn't it?" asks nothing.
+    if asks and inner and last - inner[-1] <= 4 and _TAG.issuperset(words[inner[-1] :]):
+        asks = False
+    return Sentence(first, last, asks, inner)

@@ -1,0 +1,154 @@
+"""What an utterance is tied to: topics, the words of the user, the agent's earlier words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from empathy_env.acts import Context
+from empathy_env.cues import Text, plain, read, tables
+
+
+@lru_cache(maxsize=16384)
+def _stem(word: str) -> str:
+    """A word without its commonest endings, enough to know "boxes" and "walked" again."""
+    for tail, least in (("ies", 5), ("ied", 5), ("ing", 6), ("ed", 5), ("es", 5), ("s", 4)):
+        if word.endswith(tail) and len(word) >= least:
+            word = word[: -len(tail)] + ("y" if tail in ("ies", "ied") else "")
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lse":
+        return word[:-1]
+    return word[:-1] if len(word) > 3 and word[-1] == "e" else word
+
+
+def _content(words: Iterable[str], stop: frozenset[str]) -> set[str]:
+    return {_stem(w) for w in words if len(w) > 3 and w not in stop}
+
+
+@lru_cache(maxsize=1024)
+def _told(turn: str) -> tuple[str, frozenset[str]]:
+    """What the user said, as plain words, and the stems of those that carry content."""
+    known = tables()
+    words = read(plain(turn)).words
+    return f" {' '.join(words)} ", frozenset(_content(words, known.lists["stop"]))
+
+
+@lru_cache(maxsize=1024)
+def _runs(said: str) -> frozenset[tuple[str, ...]]:
+    """All runs of three words in an utterance."""
+    words = read(plain(said)).words
+    return frozenset(zip(words, words[1:], words[2:], strict=False))
+
+
+@lru_cache(maxsize=256)
+def _topic_index(
+    topics: tuple[tuple[str, ...], ...],
+) -> dict[str, tuple[tuple[tuple[str, ...], int], ...]]:
+    """From the first stem of a topic's word or phrase to its other stems and the topic's number."""
+    index: dict[str, tuple[tuple[tuple[str, ...], int], ...]] = {}
+    for number, phrases in enumerate(topics):
+        for phrase in phrases:
+            words = [_stem(w) for w in read(plain(phrase)).words]
+            if words:
+                index[words[0]] = (*index.get(words[0], ()), (tuple(words[1:]), number))
+    return index
+
+
+class Ground:
+    """What an utterance can be tied to: the topics, the user's words and the agent's own."""
+
+    def __init__(self, text: Text, context: Context) -> None:
+        self._text = text
+        self._topics = context.topics
+        self._said = context.said
+        turns = [_told(turn) for turn in (context.heard, *context.earlier)]
+        self._last, self._heard = turns[0]
+        self._told = self._heard.union(*(turn[1] for turn in turns[1:]))
+        self._index = _topic_index(tuple([t.words for t in context.topics]))
+        self._stems = tuple(map(_stem, text.words))
+        self._known: set[tuple[str, ...]] | None = None
+
+    def shared(self, number: int) -> int:
+        """How many content words a sentence shares with what the user told.
+
+        Returns:
+            0 as well if they are less than a third of its content words.
+        """
+        s = self._text.sentences[number]
+        shared = len(self._told.intersection(self._stems[s.first : s.last]))
+        if shared < 2:
+            return 0
+        stop = tables().lists["stop"]
+        return (
+            shared if 3 * shared >= len(_content(self._text.words[s.first : s.last], stop)) else 0
+        )
+
+    def _matched(self, number: int) -> dict[int, int]:
+        """How many words of each topic this sentence has."""
+        s = self._text.sentences[number]
+        found: dict[int, int] = {}
+        if self._index.keys().isdisjoint(self._stems[s.first : s.last]):
+            return found
+        for i in range(s.first, s.last):
+            for rest, topic in self._index.get(self._stems[i], ()):
+                if not rest or self._stems[i + 1 : min(i + 1 + len(rest), s.last)] == rest:
+                    found[topic] = found.get(topic, 0) + 1 + len(rest)
+        return found
+
+    def tie(self, number: int) -> tuple[str | None, bool]:
+        """The topic that a sentence addresses, and whether it is tied to what was said."""
+        found = self._matched(number)
+        if len(found) > 3:  # Who names everything addresses nothing.
+            return None, False
+        if not found and len(self._text.sentences) == 2:
+            found = self._matched(1 - number)
+            found = {} if len(found) > 3 else found
+        s = self._text.sentences[number]
+        own = len(self._told.intersection(self._stems[s.first : s.last])) > 1
+        if not found:
+            return None, own
+        topic = self._topics[max(found, key=lambda t: (found[t], -t))]
+        return topic.id, own or topic.told or (topic.kind == "feeling" and self._near(number))
+
+    def _near(self, number: int) -> bool:
+        """Whether the sentence or its neighbour speaks of something told."""
+        last = len(self._text.sentences)
+        for n in range(max(0, number - 1), min(last, number + 2)):
+            s = self._text.sentences[n]
+            if not self._heard.isdisjoint(self._stems[s.first : s.last]):
+                return True
+            told = (self._topics[t] for t in self._matched(n))
+            if any(t.told and t.kind == "fact" for t in told):
+                return True
+        return False
+
+    def repeated(self, number: int) -> bool:
+        """Whether half of a sentence, by runs of three words, was said before."""
+        if not self._said:
+            return False
+        s = self._text.sentences[number]
+        if s.last - s.first < 3:
+            phrase = f" {' '.join(self._text.words[s.first : s.last])} "
+            turns = (read(plain(said)).words for said in self._said)
+            return any(phrase in f" {' '.join(words)} " for words in turns)
+        words = self._text.words
+        if self._known is None:
+            own = set(zip(words, words[1:], words[2:], strict=False))
+            self._known = set[tuple[str, ...]]().union(*[own & _runs(t) for t in self._said])
+        if not self._known:
+            return False
+        part = words[s.first : s.last]
+        runs = set(zip(part, part[1:], part[2:], strict=False))
+        return 2 * len(runs & self._known) >= len(runs)
+
+    def copied(self, first: int, last: int) -> bool:
+        """Whether four fifths of these words are one run of the user's last turn."""
+        size = last - first
+        run = -(-4 * size // 5)
+        words = self._text.words[first:last]
+        # Wherever such a run begins, it holds the words in the middle: a cheap way out.
+        if size < 5 or words[size // 2] not in self._last:
+            return False
+        if f" {' '.join(words[size - run : run])} " not in self._last:
+            return False
+        return any(f" {' '.join(words[i : i + run])} " in self._last for i in range(size - run + 1))

@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from empathy_env.errors import InvalidArgument
+from empathy_env.measures import cluster_bootstrap
+
+values = st.lists(st.floats(-100, 100), min_size=1, max_size=6)
+clusters = st.dictionaries(st.text(max_size=3), values, min_size=1, max_size=6)
+SPREAD = {"a": [0.0, 10.0], "b": [40.0, 50.0, 60.0], "c": [90.0], "d": [20.0, 30.0]}
+
+
+@settings(max_examples=50)
+@given(clusters)
+def test_the_mean_is_over_all_values_and_the_interval_within_the_cluster_means(given):
+    result = cluster_bootstrap(given, resamples=200)
+    flat = [value for cluster in given.values() for value in cluster]
+    means = [sum(cluster) / len(cluster) for cluster in given.values()]
+    assert result.size == len(flat)
+    assert result.mean == pytest.approx(sum(flat) / len(flat), abs=1e-9)
+    assert min(means) - 1e-9 <= result.low <= result.high <= max(means) + 1e-9
+
+
+def test_a_mean_is_weighted_by_values_and_not_by_clusters():
+    assert cluster_bootstrap({"a": [0.0, 0.0, 0.0], "b": [4.0]}).mean == 1.0
+
+
+def test_the_interval_holds_the_mean_and_is_a_function_of_the_seed():
+    first = cluster_bootstrap(SPREAD, seed=1)
+    assert first.low < first.mean < first.high
+    assert cluster_bootstrap(SPREAD, seed=1) == first
+    assert cluster_bootstrap(SPREAD, seed=2).mean == first.mean
+    assert cluster_bootstrap(SPREAD, seed=2, resamples=50)[1:3] != first[1:3]
+
+
+def test_values_of_one_cluster_are_no_independent_evidence():
+    grouped = {"a": [0.0] * 20, "b": [100.0] * 20, "c": [50.0] * 20}
+    alone = {f"{k}{i}": [v] for k, vs in grouped.items() for i, v in enumerate(vs)}
+    by_cluster, by_value = cluster_bootstrap(grouped), cluster_bootstrap(alone)
+    assert by_cluster.high - by_cluster.low > 2 * (by_value.high - by_value.low)
+
+
+def test_more_coverage_is_a_wider_interval():
+    narrow, wide = cluster_bootstrap(SPREAD, level=0.5), cluster_bootstrap(SPREAD, level=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_the_interval_moves_with_the_values():
+    shifted = {name: [value + 7 for value in cluster] for name, cluster in SPREAD.items()}
+    expected = [edge + 7 for edge in cluster_bootstrap(SPREAD)[:3]]
+    assert list(cluster_bootstrap(shifted)[:3]) == pytest.approx(expected)
+
+
+def test_one_cluster_has_no_width():
+    assert cluster_bootstrap({"a": [1.0, 2.0]}) == (1.5, 1.5, 1.5, 2)
+
+
+@pytest.mark.parametrize("empty", [{}, {"a": []}, {"a": [1.0], "b": []}])
+def test_nothing_to_average_is_an_error_and_not_zero(empty):
+    with pytest.raises(InvalidArgument, match="clusters"):
+        cluster_bootstrap(empty)

@@ -1,0 +1,67 @@
+"""Every code block of README and docs runs, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from empathy_env.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_blocks_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    monkeypatch.chdir(tmp_path)
+    for language, text in FENCE.findall(page.read_text("utf-8")):
+        assert language in {"python", "sh", "yaml", "text"}, f"name the language of: {text}"
+        if language == "python":
+            first = text.splitlines()[0]
+            if first.startswith("# ") and first.endswith(".py"):
+                (tmp_path / first[2:]).write_text(text)
+            exec(compile(text, str(page), "exec"), module.__dict__)
+        elif language == "sh":
+            for line in text.strip().splitlines():
+                run_shell(line, monkeypatch)
+
+
+def run_shell(line, monkeypatch):
+    """Run the package's own commands; set-up commands are what CI itself runs."""
+    if line.startswith(("pip install", "python benchmarks/")):
+        return
+    words = shlex.split(line)
+    assert words[0] == "empathy-env", f"a command that this test cannot run: {line}"
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code in (0, None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readmes_two_commands_are_what_ci_runs():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert 'pip install -e ".[test]" && pytest' in readme
+    assert "pip install -e . && empathy-env demo" in readme
+    ci = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert 'pip install -e ".[test]" && pytest' in ci
+
+
+def test_the_changelogs_first_version_is_the_packages():
+    from empathy_env import __version__
+
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## \[(.+?)\]", changelog, re.MULTILINE).group(1) == __version__

@@ -1,0 +1,163 @@
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from empathy_env.difficulty import Difficulty
+from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.persona import Persona, load_persona, load_personas
+from empathy_env.protocol import PROTOCOLS
+from empathy_env.scenario import Scenario, draw_scenario
+
+PERSONAS = tuple(load_personas().values())
+MAREK = load_persona("laid-off-engineer")
+NEED = MAREK.needs[0].need
+P = PROTOCOLS["appraisal-v1"]
+
+scenarios = st.sampled_from(PERSONAS).flatmap(
+    lambda persona: st.builds(
+        Scenario,
+        persona=st.just(persona),
+        need=st.sampled_from([variant.need for variant in persona.needs]),
+        difficulty=st.builds(Difficulty, start=st.floats(0, 1), hostility=st.floats(0, 1)),
+        protocol=st.sampled_from([P, replace(P, gain=P.gain + 1), replace(P, name="own")]),
+        seed=st.integers(0, 2**63 - 1),
+        max_turns=st.integers(1, 1000),
+        max_chars=st.integers(1, 1_000_000),
+        member=st.integers(0, 1000),
+    )
+)
+
+
+def through_json(row):
+    return json.loads(json.dumps(row))
+
+
+@given(scenarios)
+def test_rows_and_records_round_trip_through_json(scenario):
+    assert Scenario.from_row(through_json(scenario.to_row())) == scenario
+    assert Scenario.from_row(through_json(scenario.to_record())) == scenario
+
+
+def test_a_row_names_what_is_bundled_and_a_record_holds_everything():
+    scenario = Scenario(persona=MAREK, need=NEED)
+    assert scenario.to_row()["persona"] == "laid-off-engineer"
+    assert scenario.to_row()["protocol"] == "appraisal-v1"
+    assert scenario.to_record()["persona"] == MAREK.to_data()
+    assert scenario.to_record()["protocol"] == P.to_data()
+
+
+def test_what_only_shares_a_bundled_name_stands_in_full():
+    persona = Persona.parse({**MAREK.to_data(), "opening": "Not the bundled opening."})
+    protocol = replace(P, gain=P.gain + 1)
+    scenario = Scenario(persona=persona, need=NEED, protocol=protocol)
+    row = scenario.to_row()
+    assert row["persona"]["opening"] == "Not the bundled opening."
+    assert row["protocol"]["gain"] == P.gain + 1
+    assert Scenario.from_row(through_json(row)) == scenario
+
+
+def test_a_short_row_gets_the_defaults():
+    row = {"persona": "laid-off-engineer", "need": NEED, "difficulty": "severe"}
+    scenario = Scenario.from_row(row)
+    assert scenario == Scenario(persona=MAREK, need=NEED, difficulty=scenario.difficulty)
+    assert scenario.difficulty.start < Difficulty().start
+    assert row == {"persona": "laid-off-engineer", "need": NEED, "difficulty": "severe"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sed": 3}, "sed"),
+        ({"need": "attention"}, "attention"),
+        ({"need": None}, "need"),
+        ({"need": "others_motives"}, "others_motives"),
+        ({"persona": "laid-of-engineer"}, "laid-off-engineer"),
+        ({"persona": {"kind": "persona"}}, "opening"),
+        ({"persona": 3}, "persona"),
+        ({"protocol": "appraisal-v0"}, "appraisal-v1"),
+        ({"protocol": {"name": "x", "charm": 1}}, "charm"),
+        ({"protocol": 3}, "protocol"),
+        ({"difficulty": "hard"}, "hard"),
+        ({"difficulty": {"start": "high"}}, "start"),
+        ({"difficulty": 3}, "difficulty"),
+        ({"seed": "7"}, "seed"),
+    ],
+)
+def test_a_bad_row_is_refused_and_the_error_says_what_is_wrong(changes, says):
+    assert "others_motives" not in [variant.need for variant in MAREK.needs]
+    with pytest.raises(InvalidArgument, match=says):
+        Scenario.from_row({"persona": "laid-off-engineer", "need": NEED, **changes})
+
+
+@pytest.mark.parametrize("field", ["persona", "need"])
+def test_a_row_must_say_who_and_what(field):
+    row = {"persona": "laid-off-engineer", "need": NEED}
+    del row[field]
+    with pytest.raises(InvalidArgument, match=field):
+        Scenario.from_row(row)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", -1),
+        ("seed", 2**63),
+        ("seed", True),
+        ("seed", 1.0),
+        ("max_turns", 0),
+        ("max_turns", 1001),
+        ("max_chars", 0),
+        ("max_chars", 1_000_001),
+        ("member", -1),
+    ],
+)
+def test_numbers_outside_their_range_are_refused_by_name_and_value(field, value):
+    with pytest.raises(InvalidArgument, match=f"{field}={value!r}"):
+        Scenario(persona=MAREK, need=NEED, **{field: value})
+
+
+def test_a_need_that_the_persona_has_not_is_refused():
+    with pytest.raises(UnknownName, match="need of laid-off-engineer"):
+        Scenario(persona=MAREK, need="others_motives")
+
+
+def test_the_variant_is_that_of_the_need():
+    for variant in MAREK.needs:
+        assert Scenario(persona=MAREK, need=variant.need).variant is variant
+
+
+def test_episodes_of_a_file_are_told_apart():
+    base = Scenario(persona=MAREK, need=NEED, seed=1)
+    others = [
+        replace(base, seed=2),
+        replace(base, member=1),
+        replace(base, need=MAREK.needs[1].need),
+        Scenario(persona=PERSONAS[0], need=PERSONAS[0].needs[0].need, seed=1),
+    ]
+    assert len({scenario.episode_id for scenario in [base, *others]}) == 5
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_draw_is_a_function_of_the_seed_and_keeps_the_fields(seed):
+    scenario = draw_scenario(PERSONAS, seed=seed, max_turns=3)
+    assert scenario == draw_scenario(list(PERSONAS), seed=seed, max_turns=3)
+    assert (scenario.seed, scenario.max_turns) == (seed, 3)
+    harder = draw_scenario(PERSONAS, seed=seed, difficulty=Difficulty(start=0.1))
+    assert (harder.persona, harder.need) == (scenario.persona, scenario.need)
+
+
+def test_personas_and_their_needs_are_drawn_about_equally_often():
+    draws = [draw_scenario(PERSONAS, seed=seed) for seed in range(2000)]
+    people = Counter(scenario.persona.id for scenario in draws)
+    fair = 2000 / len(PERSONAS)
+    assert set(people) == {persona.id for persona in PERSONAS}
+    assert all(0.75 * fair < count < 1.25 * fair for count in people.values())
+    for persona in PERSONAS:
+        needs = Counter(s.need for s in draws if s.persona.id == persona.id)
+        share = people[persona.id] / len(persona.needs)
+        assert set(needs) == {variant.need for variant in persona.needs}
+        assert all(0.65 * share < count < 1.35 * share for count in needs.values())

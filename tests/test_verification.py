@@ -1,0 +1,113 @@
+"""Verification names the first thing that does not follow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from parts import say_by
+
+from empathy_env import Task, Trace, verify
+from empathy_env.trace import canonical, digest, parse_line
+
+
+def played(**kwargs):
+    episode = Task(persona="laid-off-engineer", **kwargs).open(seed=12)
+    while not episode.done:
+        episode.say(say_by("good", episode.turn))
+    return episode.trace
+
+
+def changed(trace, path, value, *, reseal=True):
+    """The trace's line with one field changed, and a digest that fits again if `reseal`."""
+    data = json.loads(trace.to_json())
+    field = data["record"]
+    for step in path[:-1]:
+        field = field[step]
+    field[path[-1]] = value
+    if reseal:
+        data["digest"] = digest(canonical(data["record"]))
+    return parse_line(json.dumps(data))
+
+
+TRACE = played(reward={"terminal": 1.0, "delta": 0.5})
+
+
+def test_an_honest_trace_is_consistent_and_fully_verified():
+    verdict = verify(parse_line(TRACE.to_json()))
+    assert verdict.consistent
+    assert verdict.unverified == ()
+
+
+MOOD = ["turns", 2, "answers", 0, "mood"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "turn", "what"),
+    [
+        ([*MOOD, "emotion"], 55.5, 3, "emotion"),
+        ([*MOOD, "trust"], 0.9, 3, "trust"),
+        ([*MOOD, "heard"], 0.123, 3, "heard"),
+        ([*MOOD, "met"], 1.0, 3, "met"),
+        ([*MOOD, "strain"], 0.5, 3, "strain"),
+        (["turns", 4, "answers", 0, "reply"], "I feel wonderful.", 5, "reply"),
+        (["turns", 4, "answers", 0, "told"], ["wife"], 5, "told"),
+        (["turns", 1, "evidence"], [], 2, "evidence"),
+        (["turns", 1, "evidence", 0, "act"], "affirmation", 2, "evidence"),
+        (["turns", 1, "evidence", 0, "quote"], "never said", 2, "quote"),
+        (["turns", 1, "evidence", 0, "intensity"], 9.0, 2, "intensity"),
+        (["turns", 1, "heard"], "Something else. What was it?", 2, "heard"),
+        (["turns", 1, "raw"], "bad\x00", 2, "raw"),
+        (["turns", 5, "outcome"], "success", 6, "outcome"),
+        (["turns", 9, "outcome"], "success", 10, "outcome"),
+        (["rewards", "terminal", 9], 1.0, 10, "reward terminal"),
+        (["rewards", "delta", 0], 0.5, 1, "reward delta"),
+        (["rewards", "delta", 0], None, 1, "reward delta"),
+        (["start", 0, "emotion"], 80.0, 0, "first mood"),
+        (["opening", 0], "Hello.", 0, "opening"),
+        (["scenario", "difficulty", "start"], 0.8, 0, "first mood"),
+        (["scenario", "seed"], 13, 1, ""),
+        (["scenario", "protocol", "gain"], 30.0, 1, "emotion"),
+    ],
+)
+def test_each_kind_of_tampering_is_named_even_with_a_fitting_digest(path, value, turn, what):
+    verdict = verify(changed(TRACE, path, value))
+    assert not verdict.consistent
+    assert what in verdict.mismatch.what
+    assert verdict.mismatch.turn >= turn if path == ["scenario", "seed"] else True
+    if path != ["scenario", "seed"]:
+        assert verdict.mismatch.turn == turn
+
+
+def test_a_digest_that_does_not_fit_is_named():
+    verdict = verify(changed(TRACE, ["agent"], "somebody else", reseal=False))
+    assert verdict.mismatch.what == "digest"
+
+
+def test_the_meter_is_covered_by_no_digest():
+    with_meter = replace(TRACE, meter={"seconds": 3.5})
+    assert parse_line(with_meter.to_json()).digest == parse_line(TRACE.to_json()).digest
+    assert verify(parse_line(with_meter.to_json())).consistent
+
+
+def test_turns_after_the_end_are_named():
+    short = played(max_turns=2)
+    more = replace(short, turns=(*short.turns, short.turns[-1]), rewards={}, weights={})
+    assert verify(more).mismatch.turn == 3
+
+
+def test_an_unfinished_trace_is_consistent():
+    assert verify(TRACE.prefix(4)).consistent
+
+
+def test_a_reward_that_cannot_be_imported_is_unverified_not_wrong():
+    trace = played(reward=lambda trace, turn: 1.0)
+    verdict = verify(Trace.from_json(trace.to_json()))
+    assert verdict.consistent
+    assert any("reward" in text for text in verdict.unverified)
+
+
+def test_a_mismatch_reads_as_a_sentence():
+    verdict = verify(changed(TRACE, [*MOOD, "emotion"], 55.5))
+    assert str(verdict.mismatch).startswith("turn 3: emotion is 55.5, but ")
