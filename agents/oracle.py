@@ -167,6 +167,25 @@ def reply(messages, rng, talk):
     return best
 
 
+def probe(messages, rng, talk):
+    """Ask what makes the person tell most that only their present need would have them tell."""
+    user, state = talk.room.users[0], talk.users[0]
+    told = [item for item in user.items if item.id in state.told]
+    turn = len(talk.turns)
+    lines = [
+        wording.format(w=item.words[turn % len(item.words)])
+        for item in told
+        for wording in WORDINGS["ask"]
+    ]
+    rng.shuffle(lines)
+
+    def gain(line):
+        after = run(say(talk, line)).users[0]
+        return (len(after.told & user.own), after.mood.trust, len(after.told))
+
+    return max(lines, key=gain)
+
+
 def candidates(talk, rng):
     user, state = talk.room.users[0], talk.users[0]
     turn = len(talk.turns)

@@ -98,13 +98,19 @@ class Topic(NamedTuple):
     told: bool
 
 
+HEARD_KEPT: Final = 7
+"""How many turns of the user an appraiser is shown, so that its cost does not grow with the talk."""
+SAID_KEPT: Final = 12
+"""How many turns of the agent it is shown."""
+
+
 class Context(NamedTuple):
     """What an appraiser may look at besides the utterance. It names no listener and no need.
 
     Attributes:
         heard: What the user said last.
-        earlier: The user's turns before that, oldest first (at most the last six).
-        said: The agent's own earlier utterances, oldest first (at most the last twelve).
+        earlier: The user's turns before that, oldest first.
+        said: The agent's own earlier utterances, oldest first.
         topics: What could be addressed, over all listeners.
     """
 

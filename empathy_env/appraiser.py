@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import Final, NamedTuple, cast
+from collections.abc import Generator, Iterator
+from itertools import repeat
+from typing import Final, NamedTuple, Protocol, cast
 
-from empathy_env.acts import ACTS, About, Act, Appraisal, Context, Evidence
+from empathy_env.acts import ACTS, HARMFUL, About, Act, Appraisal, Context, Evidence
+from empathy_env.backends import Reply, Request
 from empathy_env.cues import FRAME, Cue, Sentence, Tables, Text, plain, read, tables, walk, walk_all
 from empathy_env.cues.ground import Ground
 from empathy_env.cues.injection import injections
@@ -58,6 +60,8 @@ _ASKABLE: Final = frozenset(
     "challenge dismissal hijack lecture abandonment".split()
 )
 _NEGATABLE: Final = frozenset(ACTS) - {"open_question", "closed_question", "manipulation"}
+
+_TURNING: Final = frozenset((*HARMFUL, "challenge", "suggestion", "information")) - {"manipulation"}
 
 # One phrase performs one of these: the act on the left silences those on the right in a sentence.
 _SILENCES: Final = {
@@ -154,7 +158,7 @@ def _undone(words: tuple[str, ...], sentence: Sentence, first: int, frames: list
 
 def _masked(text: Text, known: Tables, spans: list[tuple[int, int]]) -> list[tuple[str, ...]]:
     """The keys of all words; those inside the spans have none, so that no cue begins there."""
-    keys = [known.keys.get(word, ()) for word in text.words]
+    keys = [*map(known.keys.get, text.words, repeat(()))]
     starts = [place.start() for place in text.places] if spans else []
     for start, end in spans:
         for i in range(bisect_left(starts, start), bisect_left(starts, end)):
@@ -223,16 +227,16 @@ def appraise_by_rules(utterance: str, context: Context) -> Appraisal:
     """
     known = tables()
     low = plain(utterance)
-    spans = injections(low, known)
     text = read(low)
+    ground = Ground(text, context)
+    spans = [span for span in injections(low, known) if not ground.told_in(low[slice(*span)])]
     keys = _masked(text, known, [*spans, *_quoted(low)])
     hits = _cue_hits(text, keys, known)
-    ground = Ground(text, context)
     wrong = [hit for hit in hits if hit.act == "manipulation"]
     taken = {hit.sentence for hit in wrong} | _inside(text, spans) | _copies(text, ground)
     hits = [hit for hit in hits if hit.sentence not in taken]
     hits = _floor(_quieted(hits), text)
-    hits += _remaining(text, keys, ground, taken | {hit.sentence for hit in hits})
+    hits += _remaining(text, keys, ground, taken, hits)
     evidence = [*_manipulations(utterance, text, spans, wrong)]
     seen: set[tuple[str, int]] = set()
     for hit in hits[: 2 * MAX_EVIDENCE]:
@@ -292,14 +296,20 @@ def _remaining(
     keys: list[tuple[str, ...]],
     ground: Ground,
     taken: set[int],
+    found: list[_Hit],
 ) -> list[_Hit]:
     """Acts that show in the build of a sentence and not in a phrase."""
     hits: list[_Hit] = []
+    # Beside a reproach or the like, the user's words are turned against them, not given back.
+    wry = not _TURNING.isdisjoint([hit.act for hit in found])
+    taken = taken | {hit.sentence for hit in found}
     for number, s in enumerate(text.sentences):
         if number in taken or len(hits) > MAX_EVIDENCE:
             continue
         words = text.words[s.first : s.last]
         act = _question(words, s) if s.asks else _statement(words, keys, s, number, ground)
+        if act == "restatement" and wry:
+            continue
         if act:
             hits.append(_Hit(act, s.first, s.last, number))
     return hits
@@ -365,3 +375,27 @@ def _about(act: str, words: set[str]) -> About:
     if not words.isdisjoint(_PLAN):
         return "plan"
     return "own_act" if "you" in words and any(w.endswith("ed") for w in words) else "situation"
+
+
+class Appraiser(Protocol):
+    """Anything that finds evidence."""
+
+    @property
+    def name(self) -> str:
+        """Recorded in traces."""
+        ...
+
+    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Appraisal]:
+        """Find the evidence in an utterance; yields model requests, if any."""
+        ...
+
+
+class RuleAppraiser:
+    """Finds evidence by rules, deterministically, without a model."""
+
+    name = "rules"
+
+    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Appraisal]:
+        """Find the evidence in an utterance; asks no model."""
+        yield from ()
+        return appraise_by_rules(utterance, context)

@@ -11,8 +11,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from empathy_env.acts import Appraisal, Context, Evidence
-from empathy_env.appraiser import Appraiser, detect_manipulation
+from empathy_env.acts import HEARD_KEPT, SAID_KEPT, Appraisal, Context, Evidence
+from empathy_env.appraiser import Appraiser, RuleAppraiser, detect_manipulation
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Outcome
 from empathy_env.errors import EpisodeOver, InvalidArgument
@@ -24,9 +24,6 @@ from empathy_env.trace import Answer, Call, Setup, Trace, Turn, digest
 from empathy_env.user import SimulatedUser, UserState
 
 T = TypeVar("T")
-
-REMEMBERED_USER_TURNS = 6
-REMEMBERED_AGENT_TURNS = 12
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,8 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
     split = room.scaffold.split(cleaned.text)
     calls: list[Call] = []
     appraisal = yield from recorded(room.appraiser.appraise(split.heard, talk.context()), calls)
-    appraisal = with_manipulation(appraisal, split.heard)
+    if not isinstance(room.appraiser, RuleAppraiser):  # the rules have looked already
+        appraisal = with_manipulation(appraisal, split.heard)
     states, answers = yield from _answers(talk, split.heard, appraisal, calls)
     reply = " ".join(answer.reply for answer in answers)
     turn = Turn(
@@ -152,8 +150,8 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
         talk,
         users=states,
         messages=(*talk.messages, from_agent(split.heard), from_user(reply)),
-        heard=(*talk.heard, reply)[-REMEMBERED_USER_TURNS - 1 :],
-        said=(*talk.said, split.heard)[-REMEMBERED_AGENT_TURNS:],
+        heard=(*talk.heard, reply)[-HEARD_KEPT:],
+        said=(*talk.said, split.heard)[-SAID_KEPT:],
         turns=(*talk.turns, turn),
     )
 

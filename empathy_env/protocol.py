@@ -138,7 +138,7 @@ _LISTENING: Final[Mapping[str, float]] = {
 # order is that of the AnnoMI transcripts (open questions before closed ones, advice and
 # information last); docs/emotion.md compares what results with their figures.
 _OPENS: Final[Mapping[str, float]] = {
-    "open_question": 0.65,
+    "open_question": 0.6,
     "reflection": 0.3,
     "restatement": 0.3,
     "validation": 0.3,
@@ -207,7 +207,7 @@ class Protocol:
     """Credit from which something has happened."""
     resist: float = 0.08
     """Chance that the user begins to resist in a turn, at middle hostility."""
-    resist_again: float = 0.45
+    resist_again: float = 0.5
     """Chance that resistance goes on for another turn (AnnoMI transcripts: .4 to .5)."""
     resisted: float = 0.35
     """Share of credit left while the user resists."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from empathy_env.acts import INTENSITIES, Appraisal, Context, Evidence
+from empathy_env.acts import HEARD_KEPT, INTENSITIES, SAID_KEPT, Context
 from empathy_env.appraiser import RuleAppraiser, appraise_by_rules, detect_manipulation
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Mood, Outcome
@@ -122,7 +122,6 @@ def _function(name: str) -> Callable[[Trace, int], float] | str:
 
 
 def _check_turns(trace: Trace) -> None:
-    # One user in the room; issue-wide rooms of several extend this loop over the seats.
     user = SimulatedUser(trace.scenario)
     state = user.first_state()
     _require(0, "opening", trace.opening, (user.opening,))
@@ -138,8 +137,8 @@ def _check_turns(trace: Trace) -> None:
         state = _check_answer(trace, turn, number, user, state)
         over = user.ending(state.mood, turn.evidence, number)
         _require(number, "outcome", turn.outcome, over)
-        heard = (*heard, turn.answers[0].reply)[-7:]
-        said = (*said, turn.heard)[-12:]
+        heard = (*heard, turn.answers[0].reply)[-HEARD_KEPT:]
+        said = (*said, turn.heard)[-SAID_KEPT:]
     if trace.fault is None and trace.turns:
         _require(len(trace.turns), "outcome", trace.outcome, over)
 
@@ -160,18 +159,11 @@ def _check_evidence(trace: Trace, turn: Turn, number: int, context: Context) -> 
         if evidence.intensity not in INTENSITIES:
             raise _Wrong(Mismatch(number, "intensity", evidence.intensity, INTENSITIES))
     if trace.setup.appraiser == RuleAppraiser.name:
-        again = appraise_by_rules(turn.heard, context)
-        if not any(evidence.act == "manipulation" for evidence in again):
-            again += detect_manipulation(turn.heard)
-        _require(number, "evidence", _plain(turn.evidence), _plain(again))
+        _require(number, "evidence", turn.evidence, appraise_by_rules(turn.heard, context))
     elif detect_manipulation(turn.heard):
         acts = [evidence.act for evidence in turn.evidence]
         if "manipulation" not in acts:
             raise _Wrong(Mismatch(number, "evidence", acts, [*acts, "manipulation"]))
-
-
-def _plain(appraisal: Appraisal) -> tuple[Evidence, ...]:
-    return tuple(appraisal)
 
 
 class _Recorded:

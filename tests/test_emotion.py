@@ -29,7 +29,7 @@ TOPICS = ("box", "wife", "shame")
 MOST_HABIT = 1 / (1 - P.habit_decay)
 
 unit = st.floats(0, 1).map(lambda value: round(value, 6))
-chances = st.floats(0, 1, exclude_max=True)
+chances = st.floats(0, 1, exclude_max=True) | st.floats(0, 2 * P.resist)
 difficulties = st.builds(Difficulty, **dict.fromkeys(HARDER, unit))
 temperaments = st.builds(Temperament, reactivity=unit, trustfulness=unit, patience=unit)
 abouts = st.sampled_from(ABOUTS)
@@ -293,6 +293,22 @@ class TestHabituation:
         assert stale.mood.heard <= fresh.mood.heard
         assert stale.mood.met <= fresh.mood.met + ROUNDING
 
+    @pytest.mark.parametrize("act", P.listening)
+    def test_only_new_words_tied_to_what_was_said_make_somebody_feel_heard(self, act):
+        mood, listener = Mood(40.0, trust=0.6), plain("deep_empathy")
+        heard = {
+            (grounded, repeated): next_mood(
+                mood,
+                (piece(act, grounded=grounded, repeated=repeated),),
+                listener,
+                resisting=False,
+            ).mood.heard
+            for grounded in (True, False)
+            for repeated in (True, False)
+        }
+        assert heard.pop((True, False)) > 0
+        assert set(heard.values()) == {0}
+
     @given(moods, appraisals, listeners(), resisting, st.sampled_from(ACTS))
     def test_an_act_used_of_late_never_gains_more(self, mood, appraisal, listener, resists, act):
         used = tuple(
@@ -413,6 +429,20 @@ class TestDifficulty:
             for value in (easier, harder)
         )
         assert all(h <= e + ROUNDING for e, h in zip(easy, hard, strict=False)), (easy, hard)
+
+    @given(moods, appraisals, listeners(), knob_pairs, resisting)
+    def test_a_harder_knob_is_felt_no_better_from_the_same_mood(
+        self, mood, appraisal, listener, pair, resists
+    ):
+        knob, *values = pair
+        easy, hard = (
+            replace(listener, difficulty=replace(listener.difficulty, **{knob: value}))
+            for value in sorted(values, key=lambda value: value * HARDER[knob])
+        )
+        assert_no_better(
+            next_mood(mood, appraisal, hard, resisting=resists),
+            next_mood(mood, appraisal, easy, resisting=resists),
+        )
 
     @given(listeners(), scripts)
     def test_presets_come_in_the_order_of_their_names(self, listener, script):

@@ -270,11 +270,12 @@ def walk_all(
         if keys[at] and words[at] in starts:
             for node in starts[words[at]]:
                 # Most first words lead nowhere; to see that here is much faster than a walk.
-                if node.any is None and not node.ends:
-                    ahead = node.next
-                    if at + 1 == last or not ahead or ahead.keys().isdisjoint(keys[at + 1]):
-                        continue
-                walk(node, keys, at + 1, last, found, at)
+                if node.any is not None or node.ends:
+                    walk(node, keys, at + 1, last, found, at)
+                elif node.next is not None and at + 1 < last:
+                    for key in keys[at + 1]:
+                        if key in node.next:
+                            walk(node.next[key], keys, at + 2, last, found, at)
     return found
 
 

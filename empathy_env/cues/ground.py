@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 from empathy_env.acts import Context
 from empathy_env.cues import Text, plain, read, tables
@@ -34,10 +35,14 @@ def _told(turn: str) -> tuple[str, frozenset[str]]:
 
 
 @lru_cache(maxsize=1024)
-def _runs(said: str) -> frozenset[tuple[str, ...]]:
+def _runs_of(said: str) -> frozenset[str]:
     """All runs of three words in an utterance."""
-    words = read(plain(said)).words
-    return frozenset(zip(words, words[1:], words[2:], strict=False))
+    return _runs(read(plain(said)).words)
+
+
+def _runs(words: tuple[str, ...]) -> frozenset[str]:
+    # Joined, since a str keeps its hash and a tuple does not.
+    return frozenset(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
 
 
 @lru_cache(maxsize=256)
@@ -54,6 +59,10 @@ def _topic_index(
     return index
 
 
+_MOST_TOPICS: Final = 3
+"""Who names more than this in one sentence addresses nothing."""
+
+
 class Ground:
     """What an utterance can be tied to: the topics, the user's words and the agent's own."""
 
@@ -66,7 +75,7 @@ class Ground:
         self._told = self._heard.union(*(turn[1] for turn in turns[1:]))
         self._index = _topic_index(tuple([t.words for t in context.topics]))
         self._stems = tuple(map(_stem, text.words))
-        self._known: set[tuple[str, ...]] | None = None
+        self._known: set[str] | None = None
 
     def shared(self, number: int) -> int:
         """How many content words a sentence shares with what the user told.
@@ -83,6 +92,11 @@ class Ground:
             shared if 3 * shared >= len(_content(self._text.words[s.first : s.last], stop)) else 0
         )
 
+    def told_in(self, piece: str) -> bool:
+        """Whether half of the words of this piece are the user's own, from their last turn."""
+        words = set(read(piece).words)
+        return 2 * sum(f" {word} " in self._last for word in words) >= max(1, len(words))
+
     def _matched(self, number: int) -> dict[int, int]:
         """How many words of each topic this sentence has."""
         s = self._text.sentences[number]
@@ -97,18 +111,21 @@ class Ground:
 
     def tie(self, number: int) -> tuple[str | None, bool]:
         """The topic that a sentence addresses, and whether it is tied to what was said."""
-        found = self._matched(number)
-        if len(found) > 3:  # Who names everything addresses nothing.
+        found, own = self._matched(number), self._own(number)
+        if not found and not own and number:
+            # "That sounds exhausting" and "What was it like?" lean on the sentence before.
+            found, own = self._matched(number - 1), self._own(number - 1)
+        if len(found) > _MOST_TOPICS:
             return None, False
-        if not found and len(self._text.sentences) == 2:
-            found = self._matched(1 - number)
-            found = {} if len(found) > 3 else found
-        s = self._text.sentences[number]
-        own = len(self._told.intersection(self._stems[s.first : s.last])) > 1
         if not found:
             return None, own
-        topic = self._topics[max(found, key=lambda t: (found[t], -t))]
+        topic = self._topics[max(found, key=lambda t: (self._topics[t].told, found[t], -t))]
         return topic.id, own or topic.told or (topic.kind == "feeling" and self._near(number))
+
+    def _own(self, number: int) -> bool:
+        """Whether a sentence shares two content words with what the user told."""
+        s = self._text.sentences[number]
+        return len(self._told.intersection(self._stems[s.first : s.last])) > 1
 
     def _near(self, number: int) -> bool:
         """Whether the sentence or its neighbour speaks of something told."""
@@ -131,14 +148,12 @@ class Ground:
             phrase = f" {' '.join(self._text.words[s.first : s.last])} "
             turns = (read(plain(said)).words for said in self._said)
             return any(phrase in f" {' '.join(words)} " for words in turns)
-        words = self._text.words
         if self._known is None:
-            own = set(zip(words, words[1:], words[2:], strict=False))
-            self._known = set[tuple[str, ...]]().union(*[own & _runs(t) for t in self._said])
+            own = _runs(self._text.words)
+            self._known = set[str]().union(*[own & _runs_of(said) for said in self._said])
         if not self._known:
             return False
-        part = words[s.first : s.last]
-        runs = set(zip(part, part[1:], part[2:], strict=False))
+        runs = _runs(self._text.words[s.first : s.last])
         return 2 * len(runs & self._known) >= len(runs)
 
     def copied(self, first: int, last: int) -> bool:
