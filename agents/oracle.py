@@ -153,7 +153,7 @@ FOR_NEED = {
     "concrete_advice": ["suggestion", "reflection", "restatement", "ask"],
     "specific_praise": ["affirmation", "reflection", "restatement", "ask"],
 }
-MAX_CANDIDATES = 60
+MAX_CANDIDATES = 80
 
 
 def reply(messages, rng, talk):
@@ -191,18 +191,24 @@ def candidates(talk, rng):
     turn = len(talk.turns)
     told = [item for item in user.items if item.id in state.told]
     feelings = talk.room.scenario.persona.feelings
-    for act in FOR_NEED[talk.room.scenario.need]:
+
+    def worded(act, number, shift):
         wordings = WORDINGS[act]
-        for number, fact in enumerate(told):
+        item, other = told[number], told[(number + 1) % len(told)]
+        feeling = rng.choice(feelings)
+        return wordings[(turn * 2 + number + shift) % len(wordings)].format(
+            w=item.words[(turn + shift) % len(item.words)],
+            v=other.words[turn % len(other.words)],
+            f=feeling.words[(turn + shift) % len(feeling.words)],
+        )
+
+    for act in FOR_NEED[talk.room.scenario.need]:
+        for number in range(len(told)):
             for shift in range(2):
-                wording = wordings[(turn * 2 + number + shift) % len(wordings)]
-                feeling = rng.choice(feelings)
-                other = told[(number + 1) % len(told)]
-                yield wording.format(
-                    w=fact.words[(turn + shift) % len(fact.words)],
-                    v=other.words[turn % len(other.words)],
-                    f=feeling.words[(turn + shift) % len(feeling.words)],
-                )
+                line = worded(act, number, shift)
+                yield line
+                if act != "ask":
+                    yield f"{line} {worded('ask', number, shift)}"
 
 
 def worth(before, after):
@@ -224,4 +230,11 @@ def worth(before, after):
         + 2.0 * len(after.users[0].told)
         + (3.0 if after.turns[-1].answers[0].told else 0.0)
     )
-    return mood.emotion + later * stock
+    turn = after.turns[-1]
+    spent = sum(fits(after, evidence) for evidence in turn.evidence) if mood.resisting else 0
+    return mood.emotion + later * (stock - 5.0 * spent)
+
+
+def fits(talk, evidence):
+    """Whether this is what the need asks for; each topic can be used for it once."""
+    return evidence.grounded and talk.room.users[0].listener.fit(evidence) > 0.6

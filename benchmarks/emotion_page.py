@@ -24,9 +24,7 @@ def fit_table(protocol: Protocol) -> str:
     """Return how acts land, by need, as a Markdown table."""
     keys = {key for table in protocol.own_need.values() for key in table}
     rows = [
-        key
-        for act in ACTS
-        for key in [act, *sorted(k for k in keys if k.startswith(f"{act}/"))]
+        key for act in ACTS for key in [act, *sorted(k for k in keys if k.startswith(f"{act}/"))]
     ]
     lines = [
         "| act/about | " + " | ".join(need.replace("_", " ") for need in NEEDS) + " |",
@@ -69,7 +67,9 @@ def constant_table(protocol: Protocol) -> str:
     for field in fields(protocol):
         value = getattr(protocol, field.name)
         if isinstance(value, float):
-            found = re.search(rf'    {field.name}: float = [\d.]+\n    """(.*?)"""', source, re.DOTALL)
+            found = re.search(
+                rf'    {field.name}: float = [\d.]+\n    """(.*?)"""', source, re.DOTALL
+            )
             meaning = " ".join(found.group(1).split()) if found else ""
             lines.append(f"| `{field.name}` | {value:g} | {meaning} |")
     return "\n".join(lines)

@@ -62,7 +62,9 @@ def reading(agent: Agent, talks: int, turns: int) -> float:
     task = Task(personas="all", max_turns=TURNS)
     for index, persona in enumerate(load_personas().values()):
         scenarios = [
-            Scenario(persona=persona, need=variant.need, seed=900_000 + 1000 * index + n, max_turns=3)
+            Scenario(
+                persona=persona, need=variant.need, seed=900_000 + 1000 * index + n, max_turns=3
+            )
             for n, variant in enumerate(persona.needs * talks)
         ]
         texts = []

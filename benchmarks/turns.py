@@ -99,10 +99,10 @@ def kept_bytes(episodes: int, *, keep: bool) -> float:
             while not env.step(next(source))[2]:
                 pass
 
-    play(50, 0)
+    tracemalloc.start()
+    play(150, 0)  # until the bounded caches are full
     traces.clear()
     gc.collect()
-    tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     play(episodes, 1000)
     gc.collect()

@@ -81,7 +81,7 @@ class Conversation:
             scenario=room.scenario,
             setup=room.setup,
             opening=tuple(user.opening for user in room.users),
-            start=tuple(user.first_state().mood for user in room.users),
+            start=tuple(user.first_state.mood for user in room.users),
             turns=self.turns,
         )
 
@@ -101,7 +101,7 @@ def begin(room: Room) -> Conversation:
     system = (from_system(room.system_prompt),) if room.system_prompt is not None else ()
     return Conversation(
         room=room,
-        users=tuple(user.first_state() for user in room.users),
+        users=tuple(user.first_state for user in room.users),
         messages=(*system, from_user(opening)),
         heard=(opening,),
     )

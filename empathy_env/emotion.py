@@ -225,7 +225,8 @@ def _means(
 
 
 def _habits(mood: Mood, appraisal: Appraisal, constants: Protocol) -> tuple[float, ...]:
-    habits = [round(use * constants.habit_decay, 6) for use in mood.habits]
+    decay = constants.habit_decay
+    habits = [use * decay for use in mood.habits]
     for act in {evidence.act for evidence in appraisal}:
         habits[_INDEX[act]] += 1.0
     return tuple(habits)

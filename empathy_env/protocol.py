@@ -207,7 +207,7 @@ class Protocol:
     """Credit from which something has happened."""
     resist: float = 0.08
     """Chance that the user begins to resist in a turn, at middle hostility."""
-    resist_again: float = 0.5
+    resist_again: float = 0.45
     """Chance that resistance goes on for another turn (AnnoMI transcripts: .4 to .5)."""
     resisted: float = 0.35
     """Share of credit left while the user resists."""

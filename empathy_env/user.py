@@ -88,15 +88,25 @@ class SimulatedUser:
         """The first thing they say."""
         return self.scenario.persona.opening
 
+    @cached_property
     def first_state(self) -> UserState:
-        """Return the state before the first turn."""
+        """The state before the first turn."""
         told = frozenset(item.id for item in self.items if item.gate is None)
         return UserState(first_mood(self.scenario.difficulty), told, frozenset({self.opening}))
 
     def topics(self, state: UserState) -> tuple[Topic, ...]:
         """Return what an utterance could address, for an appraiser's context."""
-        told = state.told
-        return tuple(Topic(i.id, i.words, _kind(i), i.id in told) for i in self.items)
+        known = self._topics
+        if state.told not in known:
+            known[state.told] = tuple(
+                Topic(i.id, i.words, _kind(i), i.id in state.told) for i in self.items
+            )
+        return known[state.told]
+
+    @cached_property
+    def _topics(self) -> dict[frozenset[str], tuple[Topic, ...]]:
+        """The topics by what has been told: it changes in few turns, and they are asked in all."""
+        return {}
 
     def feel(self, state: UserState, appraisal: Appraisal, turn: int) -> Felt:
         """Return how turn `turn`, counted from 1, is felt."""

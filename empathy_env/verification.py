@@ -123,7 +123,7 @@ def _function(name: str) -> Callable[[Trace, int], float] | str:
 
 def _check_turns(trace: Trace) -> None:
     user = SimulatedUser(trace.scenario)
-    state = user.first_state()
+    state = user.first_state
     _require(0, "opening", trace.opening, (user.opening,))
     _require(0, "first mood", trace.start, (state.mood,))
     heard: tuple[str, ...] = (user.opening,)
