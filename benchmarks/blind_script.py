@@ -111,7 +111,7 @@ def main() -> None:
 def agent_source(lines: list[str]) -> str:
     """Return the agent file that says these lines."""
     listed = "\n".join(f"    {line!r}," for line in lines)
-    return f'''"""The best observation-blind ten-turn script that a search could find; hears nothing.
+    return f'''"""The best ten-turn script that a search could find for an agent that hears nothing.
 
 Found by `python benchmarks/blind_script.py`, which holds the search and says what it found.
 """

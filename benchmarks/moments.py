@@ -5,8 +5,9 @@ python benchmarks/moments.py [--seeds 20]
 The reference figures are recounts of AnnoMI (133 transcripts of motivational interviewing, which is
 behaviour-change counselling and not support in distress). "Still": emotion moved by less than 2.5
 of 100 points, what comes nearest to an emotionally neutral answer. "Opens": the reply tells
-something new, or opens up. "Resists": it deflects, is hurt, or leaves. Mix of agents: listener, blind-script, random, advisor, in
-equal parts; only turns in which the agent does a single act count, except for the rates by turn.
+something new, or opens up. "Resists": it deflects, is hurt, or leaves. Mix of agents: listener,
+blind-script, random, advisor, in equal parts. By act, only turns count in which the agent does a
+single act.
 """
 
 from __future__ import annotations

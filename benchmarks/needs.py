@@ -16,6 +16,7 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 from empathy_env import Agent, Scenario, Task, load_agent, load_personas, rollouts
 from empathy_env.persona import content_dir
@@ -26,7 +27,7 @@ TURNS = 3
 def features(text: str) -> Counter[str]:
     """Return the words and the pairs of neighbouring words of a text."""
     words = re.findall(r"[\w']+", text.lower())
-    return Counter([*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))])
+    return Counter([*words, *(f"{a} {b}" for a, b in pairwise(words))])
 
 
 def accuracy(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> float:

@@ -99,7 +99,7 @@ class Topic(NamedTuple):
 
 
 HEARD_KEPT: Final = 7
-"""How many turns of the user an appraiser is shown, so that its cost does not grow with the talk."""
+"""How many turns of the user an appraiser is shown: its cost must not grow with the talk."""
 SAID_KEPT: Final = 12
 """How many turns of the agent it is shown."""
 

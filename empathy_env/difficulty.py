@@ -39,7 +39,7 @@ class Difficulty:
                 or not 0 <= value <= 1
             ):
                 raise InvalidArgument(
-                    f"Cannot have {field.name}={value!r}: every knob of Difficulty is a number in [0, 1]"
+                    f"Cannot have {field.name}={value!r}: each knob is a number in [0, 1]"
                 )
 
     def to_data(self) -> dict[str, float]:
@@ -89,7 +89,7 @@ def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Diffi
         return PRESETS[difficulty]
     if not isinstance(difficulty, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgument(
-            f"difficulty={difficulty!r}: expected a preset's name, a mapping of knobs or a Difficulty"
+            f"difficulty={difficulty!r}: expected a preset's name, knobs by name, or a Difficulty"
         )
     knobs = dict(difficulty)
     base = load_difficulty(str(knobs.pop("preset", "moderate")))

@@ -137,7 +137,7 @@ class Felt(NamedTuple):
         mood: The mood after it.
         change: By how much emotion moved, in points.
         good: Mean credit of the turn, at least 0.
-        harm: Mean harm of the turn, at least 0.
+        harm: Harm of the worst piece, at least 0.
         saturated: True if the clamp or an end of the scale cut the change.
     """
 
@@ -151,8 +151,8 @@ class Felt(NamedTuple):
 def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting: bool) -> Felt:
     """Return how the listener feels one turn of the agent.
 
-    Attention is limited: good and harm are means over the evidence, so saying everything at once
-    dilutes what fits. A turn with `manipulation` in it does no good and as much harm as its worst part.
+    Attention is limited: good is a mean over the evidence, so saying everything at once dilutes
+    what fits. Harm is not diluted: it is that of the worst piece. `manipulation` voids the good.
 
     Args:
         mood: The mood before the turn.
@@ -203,16 +203,15 @@ def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting
 def _means(
     mood: Mood, appraisal: Appraisal, listener: Listener
 ) -> tuple[float, float, float, float]:
-    """Return the turn's mean good, harm, touch of the need, and listening."""
+    """Return the turn's mean good, worst harm, mean touch of the need, and mean listening."""
     if not appraisal:
         return 0.0, 0.0, 0.0, 0.0
     constants = listener.protocol
-    good = harm = worst = touched = listened = 0.0
+    good = harm = touched = listened = 0.0
     for evidence in appraisal:
         worth = credit(evidence, mood, listener)
         if worth <= 0.0:
-            harm -= worth
-            worst = max(worst, -worth)
+            harm = max(harm, -worth)
             continue
         good += worth
         touched += max(0.0, worth - constants.met_from) / (1.0 - constants.met_from)
@@ -220,8 +219,8 @@ def _means(
             listened += constants.listening.get(evidence.act, 0.0)
     count = len(appraisal)
     if any(evidence.act == "manipulation" for evidence in appraisal):
-        return 0.0, worst, 0.0, 0.0
-    return good / count, harm / count, touched / count, listened / count
+        return 0.0, harm, 0.0, 0.0
+    return good / count, harm, touched / count, listened / count
 
 
 def _habits(mood: Mood, appraisal: Appraisal, constants: Protocol) -> tuple[float, ...]:

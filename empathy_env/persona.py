@@ -294,7 +294,7 @@ class Persona(_Strict):
             return cls.model_validate(_tuples(data))  # pyright: ignore[reportUnknownArgumentType]
         except ValidationError as error:
             problems = [
-                f"  {'.'.join(map(str, e['loc'])) or 'persona'}: {e['msg']} (got {_short(e['input'])})"
+                f"  {_path(e['loc'])}: {e['msg']} (got {_short(e['input'])})"
                 for e in error.errors(include_url=False)
             ]
             raise InvalidPersona(
@@ -313,6 +313,10 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_tuples(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "persona"
 
 
 def _short(value: object) -> str:

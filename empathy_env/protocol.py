@@ -33,11 +33,11 @@ _ANY_NEED: Final[Mapping[str, float]] = {
     "blame": -1.0,
     "lecture": -0.6,
     "toxic_positivity": -0.6,
-    "flattery": -0.2,
+    "flattery": -0.6,
     "hijack": -0.6,
-    "false_agreement": -0.4,
-    "overpromise": -0.4,
-    "dependency": -0.5,
+    "false_agreement": -0.7,
+    "overpromise": -0.6,
+    "dependency": -0.7,
     "manipulation": -0.8,
     "abandonment": -1.0,
 }
@@ -173,7 +173,7 @@ class Protocol:
     """Emotion that warmth alone cannot pass (SAGE's state A begins at 70)."""
     need_met: float = 0.5
     """`met` from which the ceiling is lifted."""
-    ungrounded: float = 0.2
+    ungrounded: float = 0.15
     """Share of credit left when it is tied to nothing that the user said."""
     repeated: float = 0.2
     """Share of credit left for words said before."""
@@ -203,7 +203,7 @@ class Protocol:
     """Strain added by a turn in which nothing happens."""
     strain_relief: float = 0.12
     """Strain taken away by credit 1."""
-    idle_credit: float = 0.1
+    idle_credit: float = 0.12
     """Credit from which something has happened."""
     resist: float = 0.08
     """Chance that the user begins to resist in a turn, at middle hostility."""

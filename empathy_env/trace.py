@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     Attributes:
         mood: The mood after the turn; its counters are left out, since they follow from the rest.
         good: Mean credit of the turn.
-        harm: Mean harm of the turn.
+        harm: Harm of the turn's worst piece.
         saturated: True if the clamp or an end of the scale cut the change.
         told: Ids of what was disclosed in this turn.
         manner: Which situation of the voice the reply is in.
