@@ -228,7 +228,7 @@ def appraise_by_rules(utterance: str, context: Context) -> Appraisal:
     known = tables()
     low = plain(utterance)
     text = read(low)
-    ground = Ground(text, context)
+    ground = Ground(utterance, text, context)
     spans = [span for span in injections(low, known) if not ground.told_in(low[slice(*span)])]
     keys = _masked(text, known, [*spans, *_quoted(low)])
     hits = _cue_hits(text, keys, known)

@@ -67,7 +67,8 @@ _MOST_TOPICS: Final = 3
 class Ground:
     """What an utterance can be tied to: the topics, the user's words and the agent's own."""
 
-    def __init__(self, text: Text, context: Context) -> None:
+    def __init__(self, utterance: str, text: Text, context: Context) -> None:
+        self._utterance = utterance
         self._text = text
         self._topics = context.topics
         self._said = context.said
@@ -77,7 +78,6 @@ class Ground:
         self._index = _topic_index(tuple([t.words for t in context.topics]))
         self._stems = tuple(map(_stem, text.words))
         self._known: set[int] | None = None
-        self._runs: list[int] = []
         self._found: dict[int, dict[int, int]] = {}
 
     def shared(self, number: int) -> int:
@@ -154,12 +154,11 @@ class Ground:
             turns = (read(plain(said)).words for said in self._said)
             return any(phrase in f" {' '.join(words)} " for words in turns)
         if self._known is None:
-            self._runs = _runs(self._text.words)
-            own = frozenset(self._runs)
+            own = _runs_of(self._utterance)
             self._known = set[int]().union(*[own & _runs_of(said) for said in self._said])
         if not self._known:
             return False
-        runs = set(self._runs[s.first : s.last - 2])
+        runs = set(_runs(self._text.words[s.first : s.last]))
         return 2 * len(runs & self._known) >= len(runs)
 
     def copied(self, first: int, last: int) -> bool:
