@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from empathy_env import __version__
 from empathy_env.agents import agent_names, load_agent
 from empathy_env.emotion import Mood
-from empathy_env.episode import Task
-from empathy_env.errors import EmpathyEnvError
+from empathy_env.episode import Episode, Task
+from empathy_env.errors import EmpathyEnvError, InvalidArgument
 from empathy_env.measures import Interval, cluster_bootstrap
 from empathy_env.persona import load_personas
 from empathy_env.rollout import record
 from empathy_env.scenario import Scenario
-from empathy_env.trace import Line, Trace, read_lines
+from empathy_env.trace import Read, Trace, read_lines
 from empathy_env.verification import verify as verify_trace
 
 app = typer.Typer(
@@ -37,6 +41,7 @@ persona_app = typer.Typer(help="Personas that come with the package.", no_args_i
 app.add_typer(agent_app, name="agent")
 app.add_typer(persona_app, name="persona")
 
+T = TypeVar("T")
 out = Console()
 err = Console(stderr=True)
 
@@ -78,15 +83,11 @@ def demo(
         for number in range(episodes)
     ]
     found: dict[str, list[Trace]] = {}
-    with _progress() as progress:
-        bar = progress.add_task("talking", total=len(scenarios) * len(DEMO_AGENTS))
-        for name in DEMO_AGENTS:
-            path = folder / f"{name}.jsonl"
-            path.unlink(missing_ok=True)
-            found[name] = []
-            for trace in record(path, task, load_agent(name), scenarios, concurrency=16):
-                found[name].append(trace)
-                progress.advance(bar)
+    for name in DEMO_AGENTS:
+        path = folder / f"{name}.jsonl"
+        path.unlink(missing_ok=True)
+        traces = record(path, task, load_agent(name), scenarios, concurrency=16)
+        found[name] = list(_tracked(traces, name, len(scenarios)))
     rows = [_summary(name, traces) for name, traces in found.items()]
     if as_json:
         _print_json({"traces": str(folder), "agents": rows})
@@ -94,12 +95,13 @@ def demo(
     _print_summaries(
         rows, f"{len(scenarios)} talks an agent: every persona and need, difficulty moderate"
     )
+    shown = escape(str(folder))
     out.print(
-        f"\nTraces: {folder}/*.jsonl, one talk a line. Intervals: 95 %, resampling personas. "
+        f"\nTraces: {shown}/*.jsonl, one talk a line. Intervals: 95 %, resampling personas. "
         "The oracle sees the hidden state; it is the bound, not a policy.\n"
         "\nTry next:\n"
         "  empathy-env play laid-off-engineer --show-mood\n"
-        f"  empathy-env verify {folder}/listener.jsonl\n"
+        f"  empathy-env verify {shown}/listener.jsonl\n"
         "  empathy-env rollout --agent my_agent.py --out mine.jsonl",
         highlight=False,
     )
@@ -117,9 +119,35 @@ def play(
     save: Annotated[Path | None, typer.Option("--out", help="Append the trace here.")] = None,
 ) -> None:
     """Talk with a persona yourself. An empty line is a silence; end of input stops."""
-    episode = Task(persona=persona, difficulty=difficulty, max_turns=max_turns).open(seed=seed)
-    name = episode.talk.room.scenario.persona.identity.name
-    out.print(f"[bold]{name}[/bold]  (you have {max_turns} turns)\n")
+    task = Task(persona=persona, difficulty=difficulty, max_turns=max_turns)
+    member = _free_member(save, task, seed) if save and save.is_file() else 0
+    episode = task.open(seed=seed, member=member)
+    if reconfigure := getattr(sys.stdin, "reconfigure", None):
+        reconfigure(errors="replace")
+    with save.open("a", encoding="utf-8", newline="\n") if save else nullcontext() as file:
+        try:
+            _converse(episode, show_mood)
+        except (EOFError, KeyboardInterrupt):
+            out.print("\n(stopped)")
+        finally:
+            if file is not None:
+                file.write(episode.trace.to_json() + "\n")
+
+
+def _free_member(path: Path, task: Task, seed: int) -> int:
+    """Return a number under which the file holds no talk of this seed yet."""
+    read = read_lines(path)
+    if read.problems:
+        raise InvalidArgument(f"{path} cannot be added to:\n" + "\n".join(read.problems))
+    taken = {line.trace.id for line in read.lines}
+    return next(n for n in count() if task.scenario(seed, member=n).episode_id not in taken)
+
+
+def _converse(episode: Episode, show_mood: bool) -> None:
+    """Let the person at the keyboard talk until the end."""
+    scenario = episode.talk.room.scenario
+    name = escape(scenario.persona.identity.name)
+    out.print(f"[bold]{name}[/bold]  (you have {scenario.max_turns} turns)\n")
     while True:
         out.print(f"[bold]{name}:[/bold] ", end="")
         out.print(episode.utterance, markup=False, highlight=False)
@@ -127,19 +155,10 @@ def play(
             out.print(_mood_bar(episode.talk.users[0].mood), highlight=False)
         if episode.done:
             break
-        try:
-            said = out.input("[bold]You:[/bold] ")
-        except EOFError:
-            out.print("\n(stopped)")
-            break
-        episode.say(said)
-    if episode.done:
-        final = episode.trace.emotion(episode.turn)
-        out.print(f"\nThe talk ended: {episode.outcome}. Emotion {final:.0f} of 100.")
-        out.print(f"They needed: {episode.talk.room.scenario.need.replace('_', ' ')}.")
-    if save is not None:
-        with save.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(episode.trace.to_json() + "\n")
+        episode.say(out.input("[bold]You:[/bold] "))
+    final = episode.trace.emotion(episode.turn)
+    out.print(f"\nThe talk ended: {episode.outcome}. Emotion {final:.0f} of 100.")
+    out.print(f"They needed: {scenario.need.replace('_', ' ')}.")
 
 
 @app.command()
@@ -160,6 +179,8 @@ def rollout(
     as_json: AsJson = False,
 ) -> None:
     """Play episodes with an agent and record them, one JSON line each."""
+    if not personas.strip():
+        raise InvalidArgument(f"--personas={personas!r} selects nothing: give 'all' for everybody")
     task = Task(
         personas=personas,
         user=user,
@@ -171,19 +192,15 @@ def rollout(
     )
     scenarios = [task.scenario(seed + number) for number in range(episodes)]
     player = load_agent(agent)
-    with _progress() as progress:
-        bar = progress.add_task("talking", total=episodes)
-        new = 0
-        for _ in record(path, task, player, scenarios, concurrency=concurrency, resume=resume):
-            new += 1
-            progress.advance(bar)
+    talks = record(path, task, player, scenarios, concurrency=concurrency, resume=resume)
+    new = sum(1 for _ in _tracked(talks, "talking", episodes))
     wanted = {scenario.episode_id for scenario in scenarios}
     traces = [line.trace for line in read_lines(path).lines if line.trace.id in wanted]
     row = _summary(player.name, traces)
     if as_json:
         _print_json({"traces": str(path), "new": new, **row})
         return
-    _print_summaries([row], f"{len(traces)} talks, {new} of them new, in {path}")
+    _print_summaries([row], f"{len(traces)} talks, {new} of them new, in {escape(str(path))}")
 
 
 @app.command()
@@ -193,27 +210,44 @@ def verify(
     """Recompute every mood, ending and reward of recorded talks; exit 1 at a mismatch."""
     wrong: list[dict[str, str]] = []
     unverified: set[str] = set()
-    checked = 0
+    checked = unfinished = 0
     for path in paths:
         read = read_lines(path)
-        wrong += [{"file": str(path), "episode": "", "problem": text} for text in read.problems]
-        for line in _tracked(read.lines, str(path)):
+        wrong += [_problem(path, text) for text in _file_problems(read)]
+        for line in _tracked(read.lines, escape(str(path)), len(read.lines)):
             verdict = verify_trace(line)
             checked += 1
+            unfinished += line.trace.outcome is None
             unverified.update(verdict.unverified)
             if verdict.mismatch is not None:
-                problem = str(verdict.mismatch)
-                wrong.append({"file": str(path), "episode": verdict.id, "problem": problem})
+                wrong.append(_problem(path, str(verdict.mismatch), verdict.id))
+    counts = {"checked": checked, "unfinished": unfinished}
     if as_json:
-        _print_json({"checked": checked, "wrong": wrong, "unverified": sorted(unverified)})
+        _print_json({**counts, "wrong": wrong, "unverified": sorted(unverified)})
     else:
         for entry in wrong:
             out.print(f"{entry['file']} {entry['episode']}: {entry['problem']}", markup=False)
         for text in sorted(unverified):
             out.print(f"not verified: {text}", markup=False)
         out.print(f"{checked} talks checked, {len(wrong)} problems")
+        if unfinished:
+            out.print(f"{unfinished} talks are unfinished or were cut off by a fault")
     if wrong:
         raise typer.Exit(1)
+
+
+def _problem(path: Path, text: str, episode: str = "") -> dict[str, str]:
+    return {"file": str(path), "episode": episode, "problem": text}
+
+
+def _file_problems(read: Read) -> list[str]:
+    """Return what is wrong with a file as a whole."""
+    found = list(read.problems)
+    if not read.lines:
+        found.append("the file holds no talk")
+    ids = Counter(line.trace.id for line in read.lines)
+    found += [f"{id} is in the file {n} times" for id, n in ids.items() if n > 1]
+    return found
 
 
 @agent_app.command("list")
@@ -284,7 +318,7 @@ def _print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
         table.add_column(name, justify="left" if name == "agent" else "right", no_wrap=True)
     for row in rows:
         table.add_row(
-            row["agent"],
+            escape(row["agent"]),
             f"{row['emotion']:.1f}",
             f"{row['low']:.1f} to {row['high']:.1f}",
             f"{row['success']:.0%}",
@@ -299,7 +333,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for name in columns:
         table.add_column(name)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(escape(str(value)) for value in row))
     out.print(table)
 
 
@@ -317,28 +351,25 @@ def _mood_bar(mood: Mood) -> str:
     return f"  {bar} {mood.emotion:5.1f}   {parts}"
 
 
-def _progress() -> Progress:
-    return Progress(
+def _tracked(items: Iterable[T], text: str, total: int) -> Iterator[T]:
+    """Pass items on while a bar on stderr shows how far they are."""
+    columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=err,
-        transient=True,
     )
-
-
-def _tracked(items: Sequence[Line], text: str) -> Iterable[Line]:
-    with _progress() as progress:
-        yield from progress.track(items, description=text)
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield from progress.track(items, total=total, description=text)
 
 
 def main() -> None:
     """Run the command line; a mistake of the caller is one line and exit code 1."""
     try:
         app()
-    except EmpathyEnvError as error:
-        err.print(f"error: {error}", markup=False, style="red", highlight=False)
+    except (EmpathyEnvError, OSError) as error:
+        text = "; ".join([str(error), *getattr(error, "__notes__", ())])
+        err.print(f"error: {text}", markup=False, style="red", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
 

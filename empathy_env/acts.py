@@ -1,4 +1,4 @@
-"""The closed taxonomy of what an utterance does, and the evidence for it.
+"""The closed taxonomies: what an utterance does, with the evidence for it, and what is needed.
 
 An appraiser says *what the agent did*; it never says how much that is worth. The worth depends
 on the listener and is computed by `empathy_env.emotion`.
@@ -42,6 +42,19 @@ Harmful = Literal[
 ]
 Act = Literal[Helpful, Harmful]
 About = Literal["own_feeling", "own_act", "other_person", "situation", "plan", "fault"]
+
+Need = Literal[
+    "attentive_listening",
+    "deep_empathy",
+    "absolution",
+    "guided_reflection",
+    "critical_analysis",
+    "others_motives",
+    "concrete_advice",
+    "specific_praise",
+]
+NEEDS: Final[tuple[Need, ...]] = get_args(Need)
+"""The eight hidden intentions of RLVER (arXiv 2507.03112, table 5), by identifier."""
 
 HELPFUL: Final[tuple[Helpful, ...]] = get_args(Helpful)
 HARMFUL: Final[tuple[Harmful, ...]] = get_args(Harmful)

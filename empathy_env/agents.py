@@ -1,17 +1,22 @@
 """Agents are content: one self-contained Python file each, found by name or by path.
 
 A file defines `reply(messages, rng)`, a function of the visible talk (OpenAI's chat format) and of
-a `random.Random` that is keyed by seed and turn. A file that sets `CHEATS = True` defines
+a `random.Random` that is keyed by that talk. A file that sets `CHEATS = True` defines
 `reply(messages, rng, talk)` and gets the whole latent state: a bound, not a policy.
+
+An agent's file is run in this process and is not sandboxed: it can read whatever Python can. Load
+files that you trust.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b, sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
@@ -20,6 +25,7 @@ from typing import cast
 
 from empathy_env.conversation import Conversation
 from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.noise import draw
 from empathy_env.persona import content_dir
 
 
@@ -32,19 +38,41 @@ class Agent:
         summary: First line of the file's docstring.
         cheats: Whether it is given the latent state.
         reply: The file's function.
+        source: First 16 hexadecimal digits of the SHA-256 of the file; "" without a file.
     """
 
     name: str
     summary: str
     cheats: bool
     reply: Callable[..., str]
+    source: str = ""
 
     def act(self, talk: Conversation) -> str:
-        """Return what the agent says next in this talk."""
-        rng = Random(f"{talk.room.scenario.seed}/{talk.room.scenario.member}/{len(talk.turns)}")
-        if self.cheats:
-            return self.reply(list(talk.messages), rng, talk)
-        return self.reply(list(talk.messages), rng)
+        """Return what the agent says next in this talk.
+
+        Raises:
+            InvalidArgument: If its function returns no str.
+        """
+        visible = (talk.chat(), _dice(talk))
+        said = self.reply(*visible, talk) if self.cheats else self.reply(*visible)
+        if not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgument(
+                f"agent {self.name!r} answered {type(said).__name__}: reply must return a str"
+            )
+        return said
+
+
+def _dice(talk: Conversation) -> Random:
+    """Return random numbers that are keyed by what the agent sees.
+
+    Keyed by the seed they could be inverted: an agent that tries seeds until the numbers fit has
+    the seed, and with it the persona's hidden need. Of the seed only one of 16 buckets goes in, so
+    that the same opening does not always meet the same numbers.
+    """
+    scenario = talk.room.scenario
+    bucket = int(draw(scenario.seed, 0, 0, "agent") * 16)
+    key = json.dumps([talk.messages, scenario.member, bucket], sort_keys=True)
+    return Random(blake2b(key.encode()).digest())
 
 
 def agent_names() -> list[str]:
@@ -73,17 +101,24 @@ def load_agent(agent: str | os.PathLike[str] | Agent) -> Agent:
 
 
 def _read(path: Path) -> Agent:
-    name = f"empathy_env_agent_{path.stem.replace('-', '_')}"
+    where = sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    name = f"empathy_env_agent_{path.stem.replace('-', '_')}_{where}"
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise InvalidArgument(f"agent={str(path)!r}: no such Python file")
     module = module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return _agent(path, module)
+    try:
+        source = sha256(path.read_bytes()).hexdigest()[:16]
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        cause = f"{type(error).__name__}: {error}"
+        raise InvalidArgument(f"agent={str(path)!r} cannot be loaded: {cause}") from error
+    return _agent(path, module, source)
 
 
-def _agent(path: Path, module: ModuleType) -> Agent:
+def _agent(path: Path, module: ModuleType, source: str) -> Agent:
     reply = getattr(module, "reply", None)
     cheats = bool(getattr(module, "CHEATS", False))
     wanted = 3 if cheats else 2
@@ -91,4 +126,4 @@ def _agent(path: Path, module: ModuleType) -> Agent:
         form = "reply(messages, rng, talk)" if cheats else "reply(messages, rng)"
         raise InvalidArgument(f"agent={str(path)!r} must define {form}")
     summary = (module.__doc__ or "").strip().split("\n")[0]
-    return Agent(path.stem, summary, cheats, cast("Callable[..., str]", reply))
+    return Agent(path.stem, summary, cheats, cast("Callable[..., str]", reply), source)

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, Protocol, cast
 from empathy_env.acts import ACTS, HARMFUL, About, Act, Appraisal, Context, Evidence
 from empathy_env.backends import Reply, Request
 from empathy_env.cues import FRAME, Cue, Sentence, Tables, Text, plain, read, tables, walk, walk_all
+from empathy_env.cues.earned import earned
 from empathy_env.cues.ground import Ground
 from empathy_env.cues.injection import injections
 
@@ -29,6 +30,10 @@ _QUOTED: Final = re.compile(
     r"|(?<!\w)'(?=\w)[^\n]{1,200}?(?<=[\w.!?,])'(?!\w)"
 )
 _NEGATION: Final = frozenset("not never no nobody none without nor hardly neither cannot".split())
+# A sentence that begins with another "no" answers, and denies nothing of itself.
+_NO: Final = frozenset(
+    "one body longer reason need way use point doubt shame blame fault harm matter".split()
+)
 
 _WH_OPEN: Final = frozenset("what how why".split())
 _WH_CLOSED: Final = frozenset("who when where which whose".split())
@@ -43,6 +48,9 @@ _PERSON: Final = frozenset(
 )
 _PLAN: Final = frozenset(
     "could next tomorrow try plan step steps first tonight start week morning monday should".split()
+)
+_SUBJECTS: Final = frozenset(
+    "you your he his she her they their it its that this these those there we the u ur".split()
 )
 _YOU: Final = frozenset(("you", "your", "yours", "yourself"))
 _ME: Final = frozenset(("i", "me", "my", "mine", "myself"))
@@ -105,7 +113,7 @@ class _Hit(NamedTuple):
 
 
 def _cue_hits(text: Text, keys: list[tuple[str, ...]], known: Tables) -> list[_Hit]:
-    """All acts that cues find, negated and reported ones left out."""
+    """All acts that cues find; for a harm that is negated or reported, `FRAME` instead."""
     hits: list[_Hit] = []
     openers = known.lists["opener"]
     for number, sentence in enumerate(text.sentences):
@@ -113,7 +121,7 @@ def _cue_hits(text: Text, keys: list[tuple[str, ...]], known: Tables) -> list[_H
         for at in _beginnings(text.words, sentence, openers):
             walk(known.opening, keys, at, sentence.last, raw, at)
         if raw:
-            hits += _allowed(raw, text, number)
+            hits += _allowed(raw, text, number, keys)
     return hits
 
 
@@ -128,7 +136,10 @@ def _beginnings(words: tuple[str, ...], sentence: Sentence, openers: frozenset[s
     return begins
 
 
-def _allowed(raw: list[tuple[Cue, int, int]], text: Text, number: int) -> Iterator[_Hit]:
+def _allowed(
+    raw: list[tuple[Cue, int, int]], text: Text, number: int, keys: list[tuple[str, ...]]
+) -> Iterator[_Hit]:
+    """The acts that these cues perform; a harm that is denied or reported is given as `FRAME`."""
     sentence = text.sentences[number]
     barred = [(c.act, first, last) for c, first, last in raw if c.bars]
     frames = [first for c, first, _ in raw if c.act == FRAME]
@@ -138,13 +149,16 @@ def _allowed(raw: list[tuple[Cue, int, int]], text: Text, number: int) -> Iterat
             continue
         if (cue.asks and not sentence.asks) or (cue.alone and not alone):
             continue
-        if sentence.asks and not cue.asks and cue.act not in _ASKABLE:
+        if sentence.asks and (cue.tells or not (cue.asks or cue.act in _ASKABLE)):
             continue
         if any(act == cue.act and a < last and first < b for act, a, b in barred):
             continue
         if cue.act in _NEGATABLE and _undone(text.words, sentence, first, frames):
+            if cue.act in HARMFUL:
+                yield _Hit(FRAME, first, last, number)
             continue
-        yield _Hit(cue.act, first, last, number)
+        if cue.act != "validation" or earned(text, keys, sentence, first, last):
+            yield _Hit(cue.act, first, last, number)
 
 
 def _undone(words: tuple[str, ...], sentence: Sentence, first: int, frames: list[int]) -> bool:
@@ -152,7 +166,8 @@ def _undone(words: tuple[str, ...], sentence: Sentence, first: int, frames: list
     clause = max((c for c in sentence.clauses if c <= first), default=sentence.first)
     for i in range(max(clause, first - 3), first):
         if words[i] in _NEGATION and words[i + 1] not in ("only", "just", "wonder"):
-            return True
+            if words[i] != "no" or i != sentence.first or words[i + 1] in _NO:
+                return True
     return any(f < first and "but" not in words[f:first] for f in frames)
 
 
@@ -169,8 +184,24 @@ def _masked(text: Text, known: Tables, spans: list[tuple[int, int]]) -> list[tup
 def _quoted(low: str) -> list[tuple[int, int]]:
     # An apostrophe inside a word opens no quotation.
     if low[:1] == "'" or '"' in low or " '" in low or not low.isascii():
-        return [m.span() for m in _QUOTED.finditer(low)]
+        spans = [m.span() for m in _QUOTED.finditer(low)]
+        # Who puts most of what they say between quotation marks says it.
+        return spans if 2 * sum(b - a for a, b in spans) <= len(low.strip()) else []
     return []
+
+
+def _shunned(
+    text: Text, known: Tables, quoted: list[tuple[int, int]], hits: list[_Hit], spans: set[int]
+) -> set[int]:
+    """Sentences that hold a harm which is quoted, denied or reported, or a piece of these spans.
+
+    Nothing is read into their build.
+    """
+    shunned = spans | {hit.sentence for hit in hits if hit.act == FRAME}
+    if quoted:
+        bare = _cue_hits(text, _masked(text, known, []), known)
+        shunned |= {hit.sentence for hit in bare if hit.act in HARMFUL}
+    return shunned
 
 
 def detect_manipulation(utterance: str) -> Appraisal:
@@ -229,14 +260,17 @@ def appraise_by_rules(utterance: str, context: Context) -> Appraisal:
     low = plain(utterance)
     text = read(low)
     ground = Ground(utterance, text, context)
-    spans = [span for span in injections(low, known) if not ground.told_in(low[slice(*span)])]
-    keys = _masked(text, known, [*spans, *_quoted(low)])
+    odd, quoted = injections(low, known), _quoted(low)
+    spans = [span for span in odd if not ground.told_in(low[slice(*span)])]
+    keys = _masked(text, known, [*spans, *quoted])
     hits = _cue_hits(text, keys, known)
+    shunned = _shunned(text, known, quoted, hits, _inside(text, odd, touching=True))
+    hits = [hit for hit in hits if hit.act != FRAME]
     wrong = [hit for hit in hits if hit.act == "manipulation"]
     taken = {hit.sentence for hit in wrong} | _inside(text, spans) | _copies(text, ground)
     hits = [hit for hit in hits if hit.sentence not in taken]
     hits = _floor(_quieted(hits), text)
-    hits += _remaining(text, keys, ground, taken, hits)
+    hits += _remaining(text, keys, ground, taken | shunned, hits)
     evidence = [*_manipulations(utterance, text, spans, wrong)]
     seen: set[tuple[str, int]] = set()
     for hit in hits[: 2 * MAX_EVIDENCE]:
@@ -246,12 +280,13 @@ def appraise_by_rules(utterance: str, context: Context) -> Appraisal:
     return tuple(sorted(evidence, key=lambda e: (e.start, e.end, e.act))[:MAX_EVIDENCE])
 
 
-def _inside(text: Text, spans: list[tuple[int, int]]) -> set[int]:
-    """Sentences most of which lies inside an injection."""
+def _inside(text: Text, spans: list[tuple[int, int]], touching: bool = False) -> set[int]:
+    """Sentences most of which lies inside an injection, or that touch one."""
     found: set[int] = set()
     for number, s in enumerate(text.sentences if spans else ()):
         start, end = text.places[s.first].start(), text.places[s.last - 1].end()
-        if any(2 * (min(b, end) - max(a, start)) > end - start for a, b in spans):
+        least = 0 if touching else end - start
+        if any(2 * (min(b, end) - max(a, start)) > least for a, b in spans):
             found.add(number)
     return found
 
@@ -335,7 +370,9 @@ def _statement(
     yours = not _YOU.isdisjoint(words)
     if feels:
         return "reflection" if yours and _ME.isdisjoint(words) else None
-    if _ME.isdisjoint(words) and ground.shared(number):
+    if len(words) < 4 or _SUBJECTS.isdisjoint(words) or not _ME.isdisjoint(words):
+        return None
+    if ground.shared(number) and ground.formed(number):
         return "restatement"
     return None
 
@@ -344,19 +381,29 @@ def _evidence(hit: _Hit, utterance: str, text: Text, ground: Ground) -> Evidence
     s = text.sentences[hit.sentence]
     words = set(text.words[s.first : s.last])
     start, end = _place(text, hit)
-    weak, strong = not _HEDGES.isdisjoint(words), not _STRONG.isdisjoint(words)
     topic, grounded = ground.tie(hit.sentence)
     return Evidence(
         cast(Act, hit.act),
         utterance[start:end],
         start,
         end,
-        1.0 if weak == strong else 0.75 if weak else 1.25,
+        _intensity(hit, words, ground),
         _about(hit.act, words),
         topic,
         grounded,
         ground.repeated(hit.sentence),
     )
+
+
+def _intensity(hit: _Hit, words: set[str], ground: Ground) -> float:
+    """Strong words make harm worse, and help no better: there, the right feeling does."""
+    weak, strong = not _HEDGES.isdisjoint(words), not _STRONG.isdisjoint(words)
+    if weak != strong and (weak or hit.act in HARMFUL):
+        return 0.75 if weak else 1.25
+    if hit.act not in ("reflection", "validation"):
+        return 1.0
+    named = ground.named(hit.sentence)
+    return min(named, 1.0) if weak else named
 
 
 def _about(act: str, words: set[str]) -> About:

@@ -11,19 +11,31 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from empathy_env.acts import HEARD_KEPT, SAID_KEPT, Appraisal, Context, Evidence
+from empathy_env.acts import (
+    ABOUTS,
+    ACTS,
+    HEARD_KEPT,
+    INTENSITIES,
+    SAID_KEPT,
+    Appraisal,
+    Context,
+    Evidence,
+)
 from empathy_env.appraiser import Appraiser, RuleAppraiser, detect_manipulation
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Outcome
-from empathy_env.errors import EpisodeOver, InvalidArgument
+from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnparseableReply
 from empathy_env.messages import Message, clean, from_agent, from_system, from_user
 from empathy_env.scaffold import Scaffold
 from empathy_env.scenario import Scenario
 from empathy_env.speaker import Speaker
 from empathy_env.trace import Answer, Call, Setup, Trace, Turn, digest
-from empathy_env.user import SimulatedUser, UserState
+from empathy_env.user import SimulatedUser, UserState, rules_digest
 
 T = TypeVar("T")
+
+LONGEST_REPLY = 20_000
+"""Longest reply of a model, in characters; what is beyond is cut."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class Room:
             speaker=self.speaker.name,
             scaffold=self.scaffold.name,
             backend=self.backend,
+            rules=rules_digest(),
             system_prompt=self.system_prompt,
         )
 
@@ -72,6 +85,16 @@ class Conversation:
     def utterance(self) -> str:
         """What the user said last."""
         return self.messages[-1]["content"]
+
+    def chat(self) -> list[Message]:
+        """Return the messages as new dicts, so that nobody can change this talk through them."""
+        return [message.copy() for message in self.messages]
+
+    def as_member(self, member: int) -> Conversation:
+        """Return the same talk as number `member` of a group."""
+        scenario = replace(self.room.scenario, member=member)
+        users = tuple(SimulatedUser(scenario, user.seat) for user in self.room.users)
+        return replace(self, room=replace(self.room, scenario=scenario, users=users))
 
     @property
     def trace(self) -> Trace:
@@ -133,7 +156,7 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
     calls: list[Call] = []
     appraisal = yield from recorded(room.appraiser.appraise(split.heard, talk.context()), calls)
     if not isinstance(room.appraiser, RuleAppraiser):  # the rules have looked already
-        appraisal = with_manipulation(appraisal, split.heard)
+        appraisal = with_manipulation(checked(appraisal, split.heard), split.heard)
     states, answers = yield from _answers(talk, split.heard, appraisal, calls)
     reply = " ".join(answer.reply for answer in answers)
     turn = Turn(
@@ -199,8 +222,29 @@ def recorded(
     try:
         request = next(steps)
         while True:
-            reply = yield request
-            calls.append(Call(request.purpose, digest(repr(request)), reply.text))
-            request = steps.send(reply)
+            try:
+                reply = yield request
+            except Fault as fault:
+                request = steps.throw(fault)
+                continue
+            text = clean(reply.text, max_chars=LONGEST_REPLY).text
+            calls.append(Call(request.purpose, digest(repr(request)), text))
+            request = steps.send(replace(reply, text=text))
     except StopIteration as stop:
         return stop.value
+
+
+def checked(appraisal: Appraisal, heard: str) -> Appraisal:
+    """Return evidence of somebody's own appraiser, if it keeps to the closed scale.
+
+    Raises:
+        UnparseableReply: If it names what does not exist, or quotes what was not heard.
+    """
+    for item in appraisal:
+        known = item.act in ACTS and item.about in ABOUTS and item.intensity in INTENSITIES
+        if not known or not item.quote or heard[item.start : item.end] != item.quote:
+            raise UnparseableReply(
+                f"evidence {item} breaks a rule: act, about and intensity are of the closed scale, "
+                "and the quote stands at its place in what was heard"
+            )
+    return appraisal

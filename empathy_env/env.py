@@ -22,7 +22,7 @@ from empathy_env.spaces import Utterance
 from empathy_env.speaker import Speaker
 from empathy_env.trace import Trace
 
-OBSERVATION_CHARS = 20_000
+OBSERVATION_CHARS = 40_000
 """Longest thing that a user says, in characters."""
 
 OnFault = Literal["raise", "truncate"]
@@ -89,6 +89,8 @@ class EmpathyEnv(gym.Env[str, str]):
         expose_latent: bool = False,
         render_mode: str | None = None,
     ):
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise UnknownName.among("render_mode", str(render_mode), self.metadata["render_modes"])
         if on_fault not in ("raise", "truncate"):
             raise UnknownName.among("on_fault", str(on_fault), ["raise", "truncate"])
         self.task = Task(
@@ -204,7 +206,9 @@ def refuse_time_limit() -> None:
         frame = frame.f_back
 
 
-def open_episode(task: Task, seed: int, options: Mapping[str, Any], *, member: int = 0) -> Episode:
+def open_episode(
+    task: Task, seed: int, options: Mapping[str, Any], *, member: int | None = None
+) -> Episode:
     """Open an episode by the options of `reset`.
 
     Raises:

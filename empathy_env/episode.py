@@ -7,7 +7,7 @@ environments are thin views on these two.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -78,6 +78,14 @@ class Task:
     ):
         self._sampler = personas if callable(personas) else None
         self.personas = () if callable(personas) else _personas(persona, personas)
+        if callable(personas):
+            _only_sampler(
+                persona is None,
+                difficulty == "moderate",
+                protocol == "appraisal-v1",
+                max_turns == 10,
+                max_chars == 4000,
+            )
         self.difficulty = load_difficulty(difficulty)
         self.protocol = load_protocol(protocol)
         self.scaffold = load_scaffold(scaffold)
@@ -88,7 +96,8 @@ class Task:
         self.system_prompt = _system_prompt(system_prompt, self.scaffold)
         self.max_turns = max_turns
         self.max_chars = max_chars
-        self.scenario(0)
+        if not callable(personas):
+            self.scenario(0)  # checks the limits
 
     def scenario(self, seed: int, *, member: int = 0) -> Scenario:
         """Return the scenario that this seed draws."""
@@ -123,20 +132,51 @@ class Task:
         seed: int = 0,
         scenario: Scenario | Mapping[str, Any] | None = None,
         state: Conversation | None = None,
-        member: int = 0,
+        member: int | None = None,
     ) -> Episode:
         """Open an episode: of a seed, of a given scenario or its JSON row, or from a snapshot.
+
+        What a row leaves out is taken from the seed and from this task. `member`, if given,
+        numbers the episode within a group that shares its start.
 
         >>> episode = Task(persona="laid-off-engineer").open(seed=3)
         >>> reward = episode.say("Twenty-six years into one box. What was that walk like?")
         >>> episode.outcome is None and reward == 0.0
         True
         """
+        if state is not None and scenario is not None:
+            raise InvalidArgument("Cannot have both a state and a scenario: give one of them")
         if state is not None:
-            return Episode(self, state)
+            return Episode(self, state if member is None else state.as_member(member))
         if isinstance(scenario, Mapping):
-            scenario = Scenario.from_row(scenario)
-        return Episode(self, self.begin(scenario or self.scenario(seed, member=member)))
+            scenario = Scenario.from_row({**self._defaults(seed), **scenario})
+        if scenario is None:
+            scenario = self.scenario(seed)
+        if not isinstance(scenario, Scenario):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgument(f"scenario={scenario!r}: expected a Scenario or its JSON row")
+        if member is not None:
+            scenario = replace(scenario, member=member)
+        return Episode(self, self.begin(scenario))
+
+    def _defaults(self, seed: int) -> dict[str, Any]:
+        """Return what a row leaves open: this task's own settings."""
+        if self._sampler is not None:
+            return {"seed": seed}
+        return {
+            "seed": seed,
+            "difficulty": self.difficulty,
+            "protocol": self.protocol,
+            "max_turns": self.max_turns,
+            "max_chars": self.max_chars,
+        }
+
+
+def _only_sampler(*defaults: bool) -> None:
+    if not all(defaults):
+        raise InvalidArgument(
+            "personas= is a sampler, which draws whole scenarios: leave persona, difficulty, "
+            "protocol, max_turns and max_chars to it"
+        )
 
 
 def _personas(
@@ -156,6 +196,8 @@ def _backend(
         if user != "code":
             raise UnknownName.among("user", user, ["code"], "Or pass a backend object.")
         return None
+    if not isinstance(user, Backend):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(f"user={user!r}: expected 'code' or a backend")
     if appraiser is None and speaker is None:
         raise InvalidArgument(
             f"user={user.name!r} is a backend that nobody asks: "
@@ -198,7 +240,7 @@ class Episode:
     @property
     def messages(self) -> list[Message]:
         """The chat so far, in OpenAI's format; a new list each time."""
-        return list(self.talk.messages)
+        return self.talk.chat()
 
     @property
     def turn(self) -> int:
@@ -241,19 +283,37 @@ class Episode:
             raise EpisodeOver("the episode was cut off by a fault; open a new one")
         return say(self.talk, text)
 
-    def accept(self, result: Conversation | Fault) -> float:
-        """Take over the result of `steps`; return what the turn is paid (NaN after a fault)."""
+    def accept(self, result: Conversation | Fault, values: Sequence[float] | None = None) -> float:
+        """Take over the result of `steps`; return what the turn is paid (NaN after a fault).
+
+        `values` are those that `score` gave for it, if it has been asked already.
+        """
+        values = self.score(result) if values is None else values
         if isinstance(result, Fault):
             self.fault = result
             return float("nan")
-        trace, turn = result.trace, len(result.turns)
-        values = [term.at(trace, turn) for term in self.task.reward.terms]
         self.talk = result
         for term, value in zip(self.task.reward.terms, values, strict=True):
             self._values[term.name].append(value)
         return sum(
             term.weight * value for term, value in zip(self.task.reward.terms, values, strict=True)
         )
+
+    def score(self, result: Conversation | Fault) -> list[float]:
+        """Return each reward term's value of a turn that has not been accepted yet.
+
+        Raises:
+            RewardError: If a reward function fails; nothing has changed.
+            InvalidArgument: If the turn does not go on from where the episode is.
+        """
+        if isinstance(result, Fault):
+            return []
+        if len(result.turns) != self.turn + 1:
+            raise InvalidArgument(
+                "this turn was begun before another one was accepted: play one turn at a time"
+            )
+        trace, turn = result.trace, len(result.turns)
+        return [term.at(trace, turn) for term in self.task.reward.terms]
 
     def say(self, text: str) -> float:
         """Play one turn and return what it is paid.

@@ -38,6 +38,10 @@ def from_agent(text: str) -> Message:
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+CLEANING: Final = ("cut", "replaced", "normalised")
+"""The flags of `clean`."""
+
+
 class Cleaned(NamedTuple):
     """Agent text made safe to keep, and what had to be done for it."""
 

@@ -10,33 +10,24 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from empathy_env.acts import NEEDS as NEEDS
 from empathy_env.acts import About, Act
+from empathy_env.acts import Need as Need
 from empathy_env.errors import InvalidArgument, InvalidPersona, UnknownName
-
-Need = Literal[
-    "attentive_listening",
-    "deep_empathy",
-    "absolution",
-    "guided_reflection",
-    "critical_analysis",
-    "others_motives",
-    "concrete_advice",
-    "specific_praise",
-]
-NEEDS: Final[tuple[Need, ...]] = get_args(Need)
-"""The eight hidden intentions of RLVER (arXiv 2507.03112, table 5), by identifier."""
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Signed = Annotated[float, Field(ge=-1.0, le=1.0)]
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=600)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
-Keyword = Annotated[str, Field(pattern=r"^[^\W_A-Z][^\n_A-Z]*$", max_length=40)]
+Keyword = Annotated[
+    str, Field(pattern=r"^[^\W_A-Z]+(?:[' -]+[^\W_A-Z]+)*$", min_length=2, max_length=40)
+]
 
 
 class _Strict(BaseModel):
@@ -423,7 +414,10 @@ def load_personas(
     True
     """
     if not isinstance(selection, str):
-        given = {persona.id: persona for persona in map(load_persona, selection)}
+        given: dict[str, Persona] = {}
+        for persona in map(load_persona, selection):
+            if given.setdefault(persona.id, persona) != persona:
+                raise InvalidArgument(f"two different personas have the id {persona.id!r}")
         return _some(given, list(given))
     terms = selection.split()
     names = [term for term in terms if ":" not in term and term != "all"]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from typing import Any, Final
 
+from empathy_env.acts import ACTS, NEEDS
 from empathy_env.errors import InvalidArgument, UnknownName
 
 # How an act lands whatever the need: listening does some good everywhere, helping acts none by
@@ -220,6 +222,31 @@ class Protocol:
     too_early: Mapping[str, float] = field(default_factory=lambda: _TOO_EARLY)
     listening: Mapping[str, float] = field(default_factory=lambda: _LISTENING)
     opens: Mapping[str, float] = field(default_factory=lambda: _OPENS)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "name" or isinstance(value, Mapping):
+                continue
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not 0 <= value < inf
+            ):
+                raise InvalidArgument(
+                    f"Cannot have {item.name}={value!r}: a number from 0 up is needed"
+                )
+            object.__setattr__(self, item.name, float(value))
+        for name in ("heard_enough", "trust_to_challenge", "trust_credit", "idle_credit"):
+            if not getattr(self, name) > 0:
+                raise InvalidArgument(f"Cannot have {name}=0: credit is divided by it")
+        if not self.met_from < 1:
+            raise InvalidArgument(f"Cannot have met_from={self.met_from}: it must be below 1")
+        lacking = sorted({*ACTS} - set(self.any_need)) + sorted({*NEEDS} - set(self.own_need))
+        if lacking:
+            raise InvalidArgument(
+                f"the tables of protocol {self.name!r} have no entry for {lacking}"
+            )
 
     def to_data(self) -> dict[str, Any]:
         """Return the constants as plain JSON data; `Protocol.from_data` is the inverse."""

@@ -8,6 +8,7 @@ here gets better by making the user leave.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -139,11 +140,19 @@ def load_reward(reward: RewardSpec) -> Reward:
     if isinstance(reward, str):
         return Reward((_term(reward, 1.0),))
     if callable(reward):
-        name = f"{reward.__module__}:{getattr(reward, '__qualname__', type(reward).__qualname__)}"
-        return Reward((Term(name, 1.0, reward),))
+        return Reward((Term(_name(reward), 1.0, reward),))
     raise InvalidArgument(
         f"reward={reward!r}: expected a name, 'module:function', a callable, or {{name: weight}}"
     )
+
+
+def _name(function: RewardFunction) -> str:
+    """Return "module:function" if that is where it can be had again, else a description."""
+    module = getattr(function, "__module__", "")
+    name = getattr(function, "__qualname__", "")
+    if name and getattr(sys.modules.get(module), name, None) is function:
+        return f"{module}:{name}"
+    return f"<{name or type(function).__qualname__}>"
 
 
 def _term(name: str, weight: float) -> Term:

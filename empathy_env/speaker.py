@@ -100,10 +100,11 @@ def manner_of(moment: Moment) -> Manner:
     return "opens_up" if felt.change >= _MOVED else "guarded"
 
 
+@dataclass(frozen=True)
 class TemplateSpeaker:
     """Words replies from the persona's own lines, deterministically, without a model."""
 
-    name = "templates"
+    name: str = "templates"
 
     def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
         """Word one reply; asks no model."""

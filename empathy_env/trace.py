@@ -79,6 +79,8 @@ class Setup:
     scaffold: str
     backend: str
     system_prompt: str | None
+    rules: str
+    """Digest of the law, the rules and the templates of the package that played it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ def parse_line(line: str) -> Line:
     """
     try:
         data = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise TraceError(f"not JSON: {error}") from error
     if not isinstance(data, dict) or cast("dict[str, Any]", data).get("format") != FORMAT:
         raise TraceError(f"not a trace: the field 'format' is not {FORMAT!r}")
@@ -212,14 +214,27 @@ def parse_line(line: str) -> Line:
         )
     try:
         record = fields["record"]
-        actual = digest(canonical(record))
-        return Line(_trace_in(record, fields.get("meter", {})), str(fields["digest"]), actual)
+        written = canonical(record)
+        trace = _trace_in(record, fields.get("meter", {}))
+        if canonical(trace.to_record()) != written:
+            raise ValueError(f"the record says what does not follow from it{_where(trace, record)}")
+        return Line(trace, str(fields["digest"]), digest(written))
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise TraceError(f"broken trace: {type(error).__name__}: {error}") from error
 
 
 def _mood_out(mood: Mood) -> dict[str, float | bool]:
     return {name: getattr(mood, name) for name in _MOOD}
+
+
+def _where(trace: Trace, record: Mapping[str, Any]) -> str:
+    """Return which fields of a record differ from what reading it gives."""
+    read = trace.to_record()
+    return "".join(
+        f", field {name!r}"
+        for name in sorted({*read, *record})
+        if read.get(name) != record.get(name)
+    )
 
 
 _MOOD: Final = ("emotion", "trust", "heard", "met", "strain", "resisting")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from hashlib import sha256
+from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from empathy_env.acts import Appraisal, Topic
@@ -30,6 +32,31 @@ from empathy_env.speaker import Moment, Speaker
 from empathy_env.trace import Answer
 
 Item = Fact | Feeling | Belief
+
+_RULES = (
+    "appraiser.py",
+    "emotion.py",
+    "messages.py",
+    "noise.py",
+    "phrases.yaml",
+    "scaffold.py",
+    "speaker.py",
+    "user.py",
+)
+
+
+@cache
+def rules_digest() -> str:
+    """Return a digest of all that a talk with the code user follows from, besides its trace.
+
+    A trace records it, so that one made by other rules is not taken for one that was changed.
+    """
+    package = files("empathy_env")
+    cues = sorted(path.name for path in (package / "cues").iterdir() if "." in path.name)
+    found = sha256()
+    for path in (*_RULES, *(f"cues/{name}" for name in cues)):
+        found.update(package.joinpath(path).read_bytes())
+    return found.hexdigest()[:16]
 
 
 class UserState(NamedTuple):

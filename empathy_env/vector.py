@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, cast
+from operator import index
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from gymnasium.spaces import Space, Tuple
@@ -36,6 +37,10 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
     `options={"reset_mask": mask}`. `envs.active` is the mask of the others. A fault truncates its
     own seat only: reward NaN, `infos["fault"]`, `infos["valid_for_training"]` False.
 
+    Gymnasium's `RecordEpisodeStatistics` gives each episode's figures in the step in which it ends.
+    Its counters are right with NEXT_STEP; with DISABLED they count a seat that has ended again in
+    every step, since its flags stay, until it is reset.
+
     Args:
         num_envs: How many talks.
         group_size: Consecutive seats in groups of this size share their scenario and noise, as
@@ -58,7 +63,7 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         num_envs: int = 1,
         *,
         group_size: int = 1,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        autoreset_mode: AutoresetMode = AutoresetMode.DISABLED,
         **kwargs: Any,
     ):
         if num_envs < 1 or group_size < 1 or num_envs % group_size:
@@ -66,9 +71,16 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
                 f"Cannot have num_envs={num_envs} with group_size={group_size}: "
                 "both are at least 1, and groups must fill the seats exactly"
             )
-        mode = AutoresetMode(autoreset_mode)
-        if mode is AutoresetMode.SAME_STEP:
-            raise InvalidArgument("autoreset_mode SAME_STEP is not offered: DISABLED or NEXT_STEP")
+        if autoreset_mode not in (AutoresetMode.DISABLED, AutoresetMode.NEXT_STEP):
+            raise InvalidArgument(
+                f"Cannot have autoreset_mode={autoreset_mode!r}: "
+                "AutoresetMode.DISABLED and AutoresetMode.NEXT_STEP are offered"
+            )
+        if autoreset_mode is AutoresetMode.NEXT_STEP and group_size > 1:
+            raise InvalidArgument(
+                f"Cannot have NEXT_STEP with group_size={group_size}: the seats of a group would "
+                "begin again one by one. Reset whole groups with options={'reset_mask': mask}"
+            )
         if "max_episode_steps" in kwargs:
             raise InvalidArgument(
                 "max_episode_steps is set, but the length of a talk is part of the task here: "
@@ -77,7 +89,7 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         arguments: dict[str, Any] = {**kwargs, "on_fault": "truncate"}
         self._env = EmpathyEnv(**arguments)
         self.task = self._env.task
-        self.metadata = {**type(self).metadata, "autoreset_mode": mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = self._env.render_mode
         self.num_envs = num_envs
         self.group_size = group_size
@@ -86,7 +98,7 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         self.action_space = cast("Any", _batch(self._env.action_space, num_envs))
         self.observation_space = cast("Any", _batch(self._env.observation_space, num_envs))
         self._episodes: list[Episode] = []
-        self._mode = mode
+        self._mode = autoreset_mode
         self._old: list[bool] = []
 
     @property
@@ -133,7 +145,7 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
         seeds = self._seeds(seed)
         per_seat = self._per_seat(given)
         opened = [
-            open_episode(self.task, seeds[i], per_seat[i], member=i % self.group_size)
+            open_episode(self.task, seeds[i], per_seat[i], member=self._member(i))
             if mask[i]
             else self._episodes[i]
             for i in range(self.num_envs)
@@ -151,19 +163,24 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
             InvalidArgument: If there is not one action for each seat.
         """
         episodes = self.episodes
-        if len(actions) != self.num_envs:
+        texts = [action for action in actions if isinstance(action, str)]  # pyright: ignore[reportUnnecessaryIsInstance]
+        if len(texts) != self.num_envs:
             raise InvalidArgument(
-                f"expected {self.num_envs} actions, one a seat, got {len(actions)}"
+                f"expected {self.num_envs} actions, one str a seat, got {len(actions)} of which "
+                f"{len(texts)} are str"
             )
         rewards = np.zeros(self.num_envs, dtype=np.float64)
         live = [i for i, episode in enumerate(episodes) if not episode.done]
-        if self._mode is AutoresetMode.NEXT_STEP:
-            self._reset_old()
         steps = [episodes[i].steps(actions[i]) for i in live]
-        for i, result in zip(live, run_many(steps, self.task.backend), strict=True):
-            rewards[i] = episodes[i].accept(result)
+        results = run_many(steps, self.task.backend)
+        # All are scored before any moves on, so that a reward that fails leaves no half step.
+        scores = [episodes[i].score(result) for i, result in zip(live, results, strict=True)]
+        for i, result, values in zip(live, results, scores, strict=True):
+            rewards[i] = episodes[i].accept(result, values)
             if episodes[i].done and self._env.on_trace is not None:
                 self._env.on_trace(episodes[i].trace)
+        if self._mode is AutoresetMode.NEXT_STEP:
+            self._reset_old()
         ended = np.array([e.outcome is not None for e in self._episodes], dtype=np.bool_)
         faulted = np.array([e.fault is not None for e in self._episodes], dtype=np.bool_)
         self._old = [episode.done for episode in self._episodes]
@@ -180,6 +197,18 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
             if old:
                 self._episodes[i] = open_episode(self.task, self._draw(), {})
 
+    def _member(self, seat: int) -> int | None:
+        """Number within the group; without groups a scenario keeps the number that it has."""
+        return seat % self.group_size if self.group_size > 1 else None
+
+    def _whole_groups(self, values: Sequence[Any], name: str) -> None:
+        size = self.group_size
+        for start in range(0, self.num_envs, size):
+            if any(value != values[start] for value in values[start : start + size]):
+                raise InvalidArgument(
+                    f"{name} differs within a group of {size} seats: a group shares its start"
+                )
+
     def _draw(self) -> int:
         return int(self.np_random.integers(2**31))
 
@@ -190,19 +219,31 @@ class EmpathyVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[np.float64
             raise InvalidArgument(f"reset_mask has {len(mask)} entries for {self.num_envs} seats")
         if not self._episodes:
             raise InvalidArgument("reset_mask before the first reset: open all seats first")
-        return [bool(entry) for entry in mask]
+        flags = [bool(entry) for entry in mask]
+        self._whole_groups(flags, "reset_mask")
+        return flags
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
-        groups = self.num_envs // self.group_size
-        if isinstance(seed, int):
-            self._np_random, self._np_random_seed = _generator(seed)
-            return [seed + i // self.group_size for i in range(self.num_envs)]
+        size = self.group_size
+        given: Sequence[int | None]
         if seed is None:
-            drawn = [self._draw() for _ in range(groups)]
-            return [drawn[i // self.group_size] for i in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise InvalidArgument(f"seed has {len(seed)} entries for {self.num_envs} seats")
-        return [self._draw() if one is None else int(one) for one in seed]
+            given = [None] * self.num_envs
+        elif isinstance(seed, Sequence):
+            if len(seed) != self.num_envs:
+                raise InvalidArgument(f"seed has {len(seed)} entries for {self.num_envs} seats")
+            given = [None if one is None else _integer(one) for one in seed]
+            self._whole_groups(given, "seed")
+        else:
+            first = _integer(seed)
+            given = [first + i // size for i in range(self.num_envs)]
+        known = [one for one in given if one is not None]
+        if known:
+            self._np_random, self._np_random_seed = seeding.np_random(known[0])
+        starts = [
+            self._draw() if (one := given[i]) is None else one
+            for i in range(0, self.num_envs, size)
+        ]
+        return [starts[i // size] for i in range(self.num_envs)]
 
     def _per_seat(self, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -250,5 +291,7 @@ def _batch(space: Space[str], count: int) -> Tuple[Any]:
     return Tuple([deepcopy(space) for _ in range(count)])
 
 
-def _generator(seed: int) -> tuple[np.random.Generator, int]:
-    return seeding.np_random(seed)
+def _integer(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, SupportsIndex):
+        raise InvalidArgument(f"seed={seed!r} is no integer")
+    return index(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import random
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from parts import AskingSpeaker, echoing_backend, say_by
 
 from empathy_env import Scenario, Task, load_persona
+from empathy_env.acts import Evidence
 from empathy_env.backends import Request, ScriptedBackend
 from empathy_env.conversation import say
 from empathy_env.drivers import run, run_many
-from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument
+from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument, UnparseableReply
 from empathy_env.scaffold import Scaffold, Split
 from empathy_env.trace import canonical
 from empathy_env.vector import EmpathyVectorEnv
@@ -283,3 +285,80 @@ def test_what_is_beyond_the_cut_changes_nothing():
         episode.say(head + tail)
         results.add((episode.utterance, episode.talk.turns[0].evidence))
     assert len(results) == 1
+
+
+def test_nobody_can_change_a_talk_through_its_messages():
+    episode = Task(persona="laid-off-engineer").open(seed=1)
+    kept = episode.talk
+    for message in episode.messages:
+        message["content"] = "changed"
+    assert "changed" not in {message["content"] for message in kept.messages}
+
+
+def test_a_speaker_may_catch_a_fault_and_ask_again():
+    class Patient(AskingSpeaker):
+        def speak(self, moment):
+            try:
+                return (yield from super().speak(moment))
+            except BackendFault:
+                return (yield from super().speak(moment))
+
+    asked = []
+
+    def second_time(request):
+        asked.append(request)
+        if len(asked) == 1:
+            raise BackendFault("once")
+        return "Mm."
+
+    task = Task(persona="laid-off-engineer", speaker=Patient(), user=ScriptedBackend(second_time))
+    episode = task.open(seed=1)
+    episode.say("Go on.")
+    assert episode.utterance == "Mm."
+    assert len(episode.talk.turns[0].calls) == 1
+
+
+def test_a_models_reply_is_made_safe_to_keep():
+    backend = ScriptedBackend(lambda request: "Mm.\x00\ud83d" + "x" * 50_000)
+    episode = Task(persona="laid-off-engineer", speaker=AskingSpeaker(), user=backend).open(seed=1)
+    episode.say("Go on.")
+    assert len(episode.utterance) == 20_000
+    assert type(episode.trace).from_json(episode.trace.to_json()) == episode.trace
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Evidence("hug", "Go on", 0, 5),
+        Evidence("presence", "Go away", 0, 7),
+        Evidence("presence", "", 0, 0),
+        Evidence("presence", "Go on", 0, 5, intensity=1000.0),
+        Evidence("presence", "Go on", 0, 5, about="everything"),
+    ],
+)
+def test_evidence_that_breaks_a_rule_is_a_fault_and_never_pays(item):
+    class Own:
+        name = "own"
+
+        def appraise(self, utterance, context):
+            yield from ()
+            return (item,)
+
+    episode = Task(persona="laid-off-engineer", appraiser=Own()).open(seed=1)
+    with pytest.raises(UnparseableReply, match="closed scale"):
+        episode.say("Go on.")
+    assert episode.turn == 0
+
+
+def test_turns_begun_at_once_cannot_both_be_accepted():
+    episode = Task(persona="laid-off-engineer").open(seed=1)
+    first, second = (run(episode.steps("Go on.")) for _ in range(2))
+    episode.accept(first)
+    with pytest.raises(InvalidArgument, match="one turn at a time"):
+        episode.accept(second)
+    assert episode.turn == 1
+
+
+def test_snapshots_compare_and_pickle_by_value():
+    talk = Task(persona="laid-off-engineer").open(seed=1).talk
+    assert pickle.loads(pickle.dumps(talk)) == talk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -14,6 +15,7 @@ import empathy_env
 from empathy_env import Fault, Trace
 from empathy_env.backends import ScriptedBackend
 from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument, UnknownName
+from empathy_env.reward import potential
 from empathy_env.wrappers import TranscriptObservation
 
 ID = "EmpathyEnv/Support-v0"
@@ -278,3 +280,26 @@ def test_a_sampler_can_choose_the_scenarios():
     env = make(persona=None, personas=lambda seed: task.scenario(seed * 2))
     env.reset(seed=21)
     assert env.unwrapped.trace.scenario == task.scenario(42)
+
+
+def test_what_a_row_leaves_out_is_the_envs_own():
+    env = make(difficulty="severe", max_turns=3, max_chars=50)
+    env.reset(seed=99, options={"scenario": {"persona": "laid-off-engineer", "need": "absolution"}})
+    scenario = env.unwrapped.trace.scenario
+    assert (scenario.seed, scenario.max_turns, scenario.max_chars) == (99, 3, 50)
+    assert scenario.difficulty.start == 0.25
+
+
+def test_a_sampler_leaves_nothing_to_be_ignored():
+    task = empathy_env.Task(persona="laid-off-engineer")
+    for more in ({"persona": "new-mother"}, {"difficulty": "severe"}, {"max_turns": 3}):
+        with pytest.raises(InvalidArgument, match="sampler"):
+            empathy_env.Task(personas=task.scenario, **more)
+
+
+def test_a_callable_that_cannot_be_had_again_is_not_given_somebody_elses_name():
+    env = make(reward=functools.partial(potential, gamma=0.9))
+    env.reset(seed=1)
+    env.step("Go on.")
+    assert list(env.unwrapped.trace.rewards) == ["<partial>"]
+    assert empathy_env.verify(env.unwrapped.trace).consistent

@@ -15,7 +15,7 @@ from empathy_env.trace import Answer, Setup, Trace, Turn
 
 MAREK = load_persona("laid-off-engineer")
 SCENARIO = Scenario(persona=MAREK, need=MAREK.needs[0].need)
-SETUP = Setup("rules", "templates", "plain", "code", None)
+SETUP = Setup("rules", "templates", "plain", "code", None, "0123")
 
 
 def talk(emotions, outcome):

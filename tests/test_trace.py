@@ -26,7 +26,7 @@ from empathy_env.trace import (
 MAREK = load_persona("laid-off-engineer")
 VARIANT = MAREK.needs[0]
 SCENARIO = Scenario(persona=MAREK, need=VARIANT.need, seed=5)
-SETUP = Setup("rules", "templates", "plain", "code", None)
+SETUP = Setup("rules", "templates", "plain", "code", None, "0123")
 
 
 def turn(emotion, *, outcome=None, told=(), heard="Go on. 🙂"):

@@ -12,7 +12,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from parts import AskingSpeaker
 
 from empathy_env.backends import ScriptedBackend
-from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument
+from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument, RewardError
 
 ID = "EmpathyEnv/Support-v0"
 
@@ -118,6 +118,17 @@ def test_record_episode_statistics_works(mode):
     assert infos["episode"]["r"] == pytest.approx(totals)
 
 
+def test_record_episode_statistics_with_talks_that_end_apart():
+    envs = RecordEpisodeStatistics(make(2, max_turns=3))
+    envs.reset(seed=1)
+    *_, infos = envs.step(["I have to go now. Goodbye.", "Go on."])
+    assert infos["episode"]["l"].tolist() == [1, 0]
+    assert infos["_episode"].tolist() == [True, False]
+    envs.step(["", "Go on."])
+    *_, infos = envs.step(["", "Go on."])
+    assert infos["episode"]["l"][1] == 3
+
+
 def test_a_fault_truncates_its_own_seat_only():
     def sometimes(request):
         if "FAIL" in request.messages[-1]["content"] or state["fail"].pop(0):
@@ -196,3 +207,60 @@ def test_render_gives_each_talk():
 def test_max_episode_steps_is_refused_with_the_fix():
     with pytest.raises(InvalidArgument, match="max_turns"):
         make(max_episode_steps=5)
+
+
+def test_groups_stay_together():
+    envs = make(4, group_size=2, persona=None, personas="all")
+    with pytest.raises(InvalidArgument, match="within a group"):
+        envs.reset(seed=[1, 2, 3, 3])
+    envs.reset(seed=[None] * 4)
+    drawn = [episode.trace.scenario.seed for episode in envs.unwrapped.episodes]
+    assert drawn[0] == drawn[1] != drawn[2] == drawn[3]
+    with pytest.raises(InvalidArgument, match="within a group"):
+        envs.reset(options={"reset_mask": [True, False, False, False]})
+    with pytest.raises(InvalidArgument, match="NEXT_STEP"):
+        make(4, group_size=2, autoreset_mode=AutoresetMode.NEXT_STEP)
+
+
+def test_a_group_from_one_snapshot_has_names_of_its_own():
+    envs = make(3, group_size=3)
+    envs.reset(seed=4)
+    envs.step(["Go on."] * 3)
+    kept = envs.unwrapped.snapshots()[0]
+    envs.reset(options={"states": [kept] * 3})
+    assert len({episode.trace.id for episode in envs.unwrapped.episodes}) == 3
+    envs.reset(options={"scenarios": [kept.room.scenario.to_row()] * 3})
+    assert len({episode.trace.id for episode in envs.unwrapped.episodes}) == 3
+
+
+def test_a_list_of_seeds_seeds_what_comes_after():
+    def later(seed):
+        envs = make(2, persona=None, personas="all")
+        envs.reset(seed=seed)
+        envs.reset()
+        return [episode.trace.scenario.seed for episode in envs.unwrapped.episodes]
+
+    assert later([1, 2]) == later([1, 2])
+    assert later(np.int64(5)) == later(5)
+    for bad in (True, 1.5, [1, 1.5]):
+        with pytest.raises(InvalidArgument, match="no integer"):
+            later(bad)
+
+
+def test_a_failing_reward_leaves_no_half_step():
+    def sometimes(trace, turn):
+        if trace.scenario.seed == 2 and state["fail"]:
+            raise ValueError("no")
+        return 1.0
+
+    state = {"fail": True}
+    envs = make(3, reward=sometimes)
+    envs.reset(seed=1)
+    with pytest.raises(RewardError):
+        envs.step(["Go on."] * 3)
+    assert [episode.turn for episode in envs.unwrapped.episodes] == [0, 0, 0]
+    state["fail"] = False
+    assert envs.step(["Go on."] * 3)[1].tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(InvalidArgument, match="2 are str"):
+        envs.step(["Go on.", None, "Go on."])
+    assert [episode.turn for episode in envs.unwrapped.episodes] == [1, 1, 1]

@@ -9,6 +9,7 @@ import pytest
 from parts import say_by
 
 from empathy_env import Task, Trace, verify
+from empathy_env.errors import TraceError
 from empathy_env.trace import canonical, digest, parse_line
 
 
@@ -17,6 +18,10 @@ def played(**kwargs):
     while not episode.done:
         episode.say(say_by("good", episode.turn))
     return episode.trace
+
+
+def ten(trace, turn):
+    return 10.0
 
 
 def changed(trace, path, value, *, reseal=True):
@@ -32,15 +37,13 @@ def changed(trace, path, value, *, reseal=True):
 
 
 TRACE = played(reward={"terminal": 1.0, "delta": 0.5})
+MOOD = ["turns", 2, "answers", 0, "mood"]
 
 
 def test_an_honest_trace_is_consistent_and_fully_verified():
     verdict = verify(parse_line(TRACE.to_json()))
     assert verdict.consistent
     assert verdict.unverified == ()
-
-
-MOOD = ["turns", 2, "answers", 0, "mood"]
 
 
 @pytest.mark.parametrize(
@@ -60,14 +63,12 @@ MOOD = ["turns", 2, "answers", 0, "mood"]
         (["turns", 1, "heard"], "Something else. What was it?", 2, "heard"),
         (["turns", 1, "raw"], "bad\x00", 2, "raw"),
         (["turns", 5, "outcome"], "success", 6, "outcome"),
-        (["turns", 9, "outcome"], "success", 10, "outcome"),
         (["rewards", "terminal", 9], 1.0, 10, "reward terminal"),
         (["rewards", "delta", 0], 0.5, 1, "reward delta"),
         (["rewards", "delta", 0], None, 1, "reward delta"),
         (["start", 0, "emotion"], 80.0, 0, "first mood"),
         (["opening", 0], "Hello.", 0, "opening"),
         (["scenario", "difficulty", "start"], 0.8, 0, "first mood"),
-        (["scenario", "seed"], 13, 1, ""),
         (["scenario", "protocol", "gain"], 30.0, 1, "emotion"),
     ],
 )
@@ -75,9 +76,76 @@ def test_each_kind_of_tampering_is_named_even_with_a_fitting_digest(path, value,
     verdict = verify(changed(TRACE, path, value))
     assert not verdict.consistent
     assert what in verdict.mismatch.what
-    assert verdict.mismatch.turn >= turn if path == ["scenario", "seed"] else True
-    if path != ["scenario", "seed"]:
-        assert verdict.mismatch.turn == turn
+    assert verdict.mismatch.turn == turn
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["id"], "somebody/else"),
+        (["outcome"], "success"),
+        (["turns", 9, "outcome"], "success"),
+        (["scenario", "seed"], 13),
+        (["scenario", "persona"], "laid-off-engineer"),
+        (["score"], 99),
+        (["turns", 0, "evidence", 0, "act"], "hug"),
+        (["turns", 0, "outcome"], "fine"),
+        (["scenario", "protocol", "gain"], "much"),
+        (["scenario", "protocol", "own_need"], {}),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_not_read(path, value):
+    with pytest.raises(TraceError):
+        changed(TRACE, path, value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["turns", 0, "answers"], []),
+        (
+            ["turns", 0, "answers"],
+            [json.loads(TRACE.to_json())["record"]["turns"][0]["answers"][0]] * 2,
+        ),
+        (["turns", 0, "evidence", 0, "start"], "0"),
+        (["turns", 0, "flags"], ["broken"]),
+        (["rewards", "delta"], ["0.1"] * 10),
+        (["rewards", "delta"], []),
+        (["weights"], {}),
+        (["rewards"], {}),
+    ],
+)
+def test_a_malformed_record_is_a_mismatch_and_no_crash(path, value):
+    assert not verify(changed(TRACE, path, value)).consistent
+
+
+def test_what_was_made_by_other_rules_is_unverified_and_not_wrong():
+    setup = replace(TRACE.setup, rules="0123456789abcdef")
+    assert verify(replace(TRACE, setup=setup)).consistent
+    moved = changed(replace(TRACE, setup=setup), [*MOOD, "trust"], 0.9)
+    verdict = verify(moved)
+    assert verdict.consistent
+    assert any("other rules" in text for text in verdict.unverified)
+    paid = changed(replace(TRACE, setup=setup), ["rewards", "delta", 0], 0.5)
+    assert verify(paid).mismatch.what == "reward delta"
+
+
+def test_nothing_that_a_trace_names_is_imported(monkeypatch):
+    trace = played(reward=ten)
+    assert list(trace.rewards) == [f"{__name__}:ten"]
+    monkeypatch.setattr("empathy_env.verification.load_function", None)
+    assert any("not allowed" in text for text in verify(trace).unverified)
+
+
+def test_a_reward_of_ones_own_is_verified_when_it_is_allowed():
+    trace = played(reward=ten)
+    assert verify(trace, rewards=[f"{__name__}:ten"]).unverified == ()
+    wrong = replace(trace, rewards={f"{__name__}:ten": (0.0,) * len(trace.turns)})
+    assert verify(wrong, rewards=[f"{__name__}:ten"]).mismatch.turn == 1
+
+
+def test_a_talk_without_an_end_is_said_to_be_unfinished():
+    assert any("unfinished" in text for text in verify(TRACE.prefix(4)).unverified)
 
 
 def test_a_digest_that_does_not_fit_is_named():

@@ -9,6 +9,7 @@ One file per act, one cue per line:
     on|of the|your other_hand           "_" joins the words of one choice
     ^ go on $                           ^ only where a sentence or clause begins, $ where it ends
     have you tried ?                    only in a question
+    drop dead !                         not in a question
     ^ mm $ =                            only if the utterance is this one sentence
     - take your time                    these words look like the act and are not
 
@@ -50,6 +51,7 @@ class Cue(NamedTuple):
         final: It counts only where the sentence ends.
         bars: These words look like the act and are not.
         alone: It counts only if the utterance is this one sentence.
+        tells: It does not count in a question.
     """
 
     act: str
@@ -57,6 +59,7 @@ class Cue(NamedTuple):
     final: bool
     bars: bool
     alone: bool
+    tells: bool
 
 
 class Node:
@@ -182,9 +185,9 @@ def _add(line: str, act: str, made: Tables) -> None:
     parts = line.lower().split()
     bars = parts[0] == "-"
     opening = parts[bars] == "^"
-    marks = {part for part in parts[-3:] if part in ("?", "$", "=")}
+    marks = {part for part in parts[-3:] if part in ("?", "$", "=", "!")}
     parts = [part for part in parts[bars + opening :] if part not in marks]
-    cue = Cue(act, "?" in marks, "$" in marks, bars, "=" in marks)
+    cue = Cue(act, "?" in marks, "$" in marks, bars, "=" in marks, "!" in marks)
     nodes = [made.opening if opening else made.free]
     for number, part in enumerate(parts):
         if part == "...":

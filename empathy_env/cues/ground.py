@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from empathy_env.acts import Context
 from empathy_env.cues import Text, plain, read, tables
@@ -26,12 +26,35 @@ def _content(words: Iterable[str], stop: frozenset[str]) -> set[str]:
     return {_stem(w) for w in words if len(w) > 3 and w not in stop}
 
 
+class _Turn(NamedTuple):
+    """What the user said: plain words, the stems with content, and pairs of these."""
+
+    words: str
+    stems: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+
+
 @lru_cache(maxsize=1024)
-def _told(turn: str) -> tuple[str, frozenset[str]]:
-    """What the user said, as plain words, and the stems of those that carry content."""
-    known = tables()
+def _told(turn: str) -> _Turn:
+    stop = tables().lists["stop"]
     words = read(plain(turn)).words
-    return f" {' '.join(words)} ", frozenset(_content(words, known.lists["stop"]))
+    stems = frozenset(_content(words, stop))
+    pairs = _pairs([*map(_stem, words)], stems)
+    return _Turn(f" {' '.join(words)} ", stems, frozenset(pairs))
+
+
+_APART: Final = 4
+
+
+def _pairs(stems: Sequence[str], content: frozenset[str]) -> list[tuple[str, str]]:
+    """Each two content words that stand close together, in their order."""
+    places = [i for i, stem in enumerate(stems) if stem in content]
+    return [
+        (stems[a], stems[b])
+        for n, a in enumerate(places)
+        for b in places[n + 1 : n + 1 + _APART]
+        if b - a <= _APART and stems[a] != stems[b]
+    ]
 
 
 @lru_cache(maxsize=1024)
@@ -62,6 +85,8 @@ def _topic_index(
 
 _MOST_TOPICS: Final = 3
 """Who names more than this in one sentence addresses nothing."""
+_MOST_FEELINGS: Final = 3
+"""Who names more than this in one sentence has guessed."""
 
 
 class Ground:
@@ -73,8 +98,9 @@ class Ground:
         self._topics = context.topics
         self._said = context.said
         turns = [_told(turn) for turn in (context.heard, *context.earlier)]
-        self._last, self._heard = turns[0]
-        self._told = self._heard.union(*(turn[1] for turn in turns[1:]))
+        self._turns = turns
+        self._last, self._heard = turns[0].words, turns[0].stems
+        self._told = self._heard.union(*[turn.stems for turn in turns[1:]])
         self._index = _topic_index(tuple([t.words for t in context.topics]))
         self._stems = tuple(map(_stem, text.words))
         self._known: set[int] | None = None
@@ -96,9 +122,36 @@ class Ground:
         )
 
     def told_in(self, piece: str) -> bool:
-        """Whether half of the words of this piece are the user's own, from their last turn."""
-        words = set(read(piece).words)
-        return 2 * sum(f" {word} " in self._last for word in words) >= max(1, len(words))
+        """Whether the words of this piece are one run of the user's last turn."""
+        words = read(piece).words
+        return bool(words) and f" {' '.join(words)} " in self._last
+
+    def formed(self, number: int, least: int = 4, share: float = 0.4) -> bool:
+        """Whether a sentence is built like one, of so many words, and has small words enough."""
+        s = self._text.sentences[number]
+        size = s.last - s.first
+        if size < least:
+            return False
+        small = map(tables().lists["function"].__contains__, self._text.words[s.first : s.last])
+        return sum(small) >= share * size
+
+    def named(self, number: int) -> float:
+        """How well a sentence names what is felt.
+
+        Returns:
+            1.25 if it names a feeling that there is, 0.75 if it names another which the user has
+            not named, else 1.0; 1.0 as well if it names more than `_MOST_FEELINGS`.
+        """
+        if not any(topic.kind == "feeling" for topic in self._topics):
+            return 1.0
+        s = self._text.sentences[number]
+        named = tables().lists["feeling"].intersection(self._text.words[s.first : s.last])
+        if len(named) > _MOST_FEELINGS:
+            return 1.0
+        if any(self._topics[t].kind == "feeling" for t in self._matched(number)):
+            return 1.25
+        new = [w for w in named if not any(f" {w} " in turn.words for turn in self._turns)]
+        return 0.75 if new else 1.0
 
     def _matched(self, number: int) -> dict[int, int]:
         """How many words of each topic this sentence has."""
@@ -116,21 +169,27 @@ class Ground:
 
     def tie(self, number: int) -> tuple[str | None, bool]:
         """The topic that a sentence addresses, and whether it is tied to what was said."""
-        found, own = self._matched(number), self._own(number)
+        found, own, formed = self._matched(number), self._own(number), self.formed(number)
         if not found and not own and number:
             # "That sounds exhausting" and "What was it like?" lean on the sentence before.
             found, own = self._matched(number - 1), self._own(number - 1)
+            formed = self.formed(number, 3, 1 / 3) and self.formed(number - 1, 2)
         if len(found) > _MOST_TOPICS:
             return None, False
         if not found:
-            return None, own
+            return None, own and formed
         topic = self._topics[max(found, key=lambda t: (self._topics[t].told, found[t], -t))]
-        return topic.id, own or topic.told or (topic.kind == "feeling" and self._near(number))
+        tied = own or topic.told or (topic.kind == "feeling" and self._near(number))
+        return topic.id, tied and formed
 
     def _own(self, number: int) -> bool:
-        """Whether a sentence shares two content words with what the user told."""
+        """Whether two content words stand together as in one of the user's turns."""
         s = self._text.sentences[number]
-        return len(self._told.intersection(self._stems[s.first : s.last])) > 1
+        stems = self._stems[s.first : s.last]
+        if len(self._told.intersection(stems)) < 2:
+            return False
+        pairs = _pairs(stems, self._told)
+        return any(not turn.pairs.isdisjoint(pairs) for turn in self._turns)
 
     def _near(self, number: int) -> bool:
         """Whether the sentence or its neighbour speaks of something told."""
