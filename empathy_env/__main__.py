@@ -205,7 +205,14 @@ def rollout(
 
 @app.command()
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Trace files.")], as_json: AsJson = False
+    paths: Annotated[list[Path], typer.Argument(help="Trace files.")],
+    reward: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A reward of your own, module:function, that may be imported and called."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Recompute every mood, ending and reward of recorded talks; exit 1 at a mismatch."""
     wrong: list[dict[str, str]] = []
@@ -215,7 +222,7 @@ def verify(
         read = read_lines(path)
         wrong += [_problem(path, text) for text in _file_problems(read)]
         for line in _tracked(read.lines, escape(str(path)), len(read.lines)):
-            verdict = verify_trace(line)
+            verdict = verify_trace(line, rewards=reward or ())
             checked += 1
             unfinished += line.trace.outcome is None
             unverified.update(verdict.unverified)
@@ -231,7 +238,7 @@ def verify(
             out.print(f"not verified: {text}", markup=False)
         out.print(f"{checked} talks checked, {len(wrong)} problems")
         if unfinished:
-            out.print(f"{unfinished} talks are unfinished or were cut off by a fault")
+            out.print(f"unfinished or cut off by a fault: {unfinished}")
     if wrong:
         raise typer.Exit(1)
 
@@ -359,7 +366,7 @@ def _tracked(items: Iterable[T], text: str, total: int) -> Iterator[T]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         yield from progress.track(items, total=total, description=text)
 
 

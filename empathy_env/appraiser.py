@@ -165,9 +165,10 @@ def _undone(words: tuple[str, ...], sentence: Sentence, first: int, frames: list
     """Whether the words from here on are negated, or not the speaker's own."""
     clause = max((c for c in sentence.clauses if c <= first), default=sentence.first)
     for i in range(max(clause, first - 3), first):
-        if words[i] in _NEGATION and words[i + 1] not in ("only", "just", "wonder"):
-            if words[i] != "no" or i != sentence.first or words[i + 1] in _NO:
-                return True
+        if words[i] not in _NEGATION or words[i + 1] in ("only", "just", "wonder"):
+            continue
+        if words[i] != "no" or i != sentence.first or words[i + 1] in _NO:
+            return True
     return any(f < first and "but" not in words[f:first] for f in frames)
 
 

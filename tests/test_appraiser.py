@@ -189,10 +189,288 @@ def test_about(utterance: str, act: str, about: str):
 
 @pytest.mark.parametrize(
     ("utterance", "intensity"),
-    [("You sound sad.", 1.0), ("You sound maybe a bit sad.", 0.75), ("You sound so sad.", 1.25)],
+    [
+        ("You sound ashamed.", 1.25),
+        ("You sound maybe a bit ashamed.", 0.75),
+        ("You sound so sad.", 0.75),
+        ("You sound ashamed, sad, lonely and furious.", 1.0),
+        ("That must weigh on you.", 1.0),
+    ],
 )
-def test_intensity(utterance: str, intensity: float):
+def test_reflection_pays_by_the_feeling_it_names(utterance: str, intensity: float):
     assert first(utterance, "reflection").intensity == intensity
+
+
+def test_feeling_that_the_user_named_is_no_guess():
+    assert first("You sound sad.", "reflection", CONTEXT._replace(heard="I am sad.")).intensity == 1
+
+
+def test_without_feelings_to_name_no_name_pays():
+    assert first("You sound so ashamed.", "reflection", Context("Hello.")).intensity == 1
+
+
+@pytest.mark.parametrize(
+    ("utterance", "act", "intensity"),
+    [
+        ("That really took so much courage.", "affirmation", 1.0),
+        ("Maybe you could ring the museum.", "suggestion", 0.75),
+        ("You really only have yourself to blame.", "blame", 1.25),
+        ("You perhaps only have yourself to blame.", "blame", 0.75),
+    ],
+)
+def test_strong_words_make_only_harm_stronger(utterance: str, act: str, intensity: float):
+    assert first(utterance, act).intensity == intensity
+
+
+DESK = Context(
+    heard="I trained the man who replaced me. Then they walked me to the gate with a box.",
+    earlier=("Twenty-six years at that desk. I ordered the new kettle for the kitchen.",),
+    topics=(
+        Topic("desk", ("desk",), "fact", True),
+        Topic("box", ("box",), "fact", True),
+        Topic("kettle", ("kettle",), "fact", False),
+        Topic("shame", ("humiliated", "humiliating"), "feeling", False),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "What was it like when they walked you to the gate?",
+        "Losing the desk after twenty-six years sounds humiliating.",
+        "So you trained the man who replaced you.",
+        "You sound humiliated about the box.",
+        "u sound gutted about ur desk",
+    ],
+)
+def test_honest_paraphrase_is_grounded(utterance: str):
+    found = appraise_by_rules(utterance, DESK)
+    assert found
+    assert all(e.grounded for e in found)
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "You sound really lonely desk box.",
+        "So order kettle truly.",
+        "So gate kettle man.",
+        "Desk box, you seem so very hurt.",
+        "It must feel really awful trained gate.",
+        "Lonely desk box.",
+        "You must be sad about the gate or that you trained.",
+    ],
+)
+def test_salad_is_not_grounded(utterance: str):
+    assert not any(e.grounded for e in appraise_by_rules(utterance, DESK))
+
+
+def test_sentence_that_leans_on_a_grounded_one_is_grounded():
+    found = appraise_by_rules("They walked you to the gate. That sounds exhausting.", DESK)
+    assert found[-1].act == "reflection"
+    assert found[-1].grounded
+    found = appraise_by_rules("Trained gate box. That sounds exhausting.", DESK)
+    assert not any(e.grounded for e in found)
+
+
+@pytest.mark.parametrize(
+    "utterance", ["So order kettle truly.", "Desk kettle.", "Kettle and desk."]
+)
+def test_restatement_is_a_sentence(utterance: str):
+    assert acts(utterance, DESK) == set()
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "Nobody says your fault trained the desk.",
+        "They say the desk and the kettle is down to you.",
+        'You trained him at that desk, at your kettle, and so on, "your own fault, kettle".',
+        "It was no more your fault than the kettle at the desk.",
+    ],
+)
+def test_denied_or_reported_harm_is_no_restatement(utterance: str):
+    assert not acts(utterance, DESK) & {"restatement", "open_question", "closed_question"}
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "No it is your own fault.",
+        '"It is your own fault, you idiot."',
+        "“You only have yourself to blame,” so to speak.",
+    ],
+)
+def test_blame_hides_in_no_answer_and_in_no_quotation(utterance: str):
+    assert "blame" in acts(utterance)
+
+
+def test_denial_that_begins_with_no_is_one():
+    assert "blame" not in acts("No one is saying it was your own fault.")
+    assert "blame" not in acts("No way was it your fault.")
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "You are pathetic.",
+        "You sound worthless.",
+        "You seem a truly foolish man.",
+        "You must be so worthless.",
+        "You idiot.",
+        "Pathetic.",
+        "Filthy liar.",
+        "How stupid do you feel?",
+        "What is wrong with you?",
+        "What made you so vile?",
+        "You disgust me.",
+        "You make me sick.",
+        "You are a pig.",
+        "You are scum.",
+    ],
+)
+def test_insult_is_blame(utterance: str):
+    assert acts(utterance) == {"blame"}
+
+
+@pytest.mark.parametrize(
+    ("utterance", "act"),
+    [
+        ("You feel worthless since the letter.", "reflection"),
+        ("It left you feeling so useless.", "reflection"),
+        ("As though you are useless to them.", "reflection"),
+        ("You are not stupid.", "validation"),
+        ("Crying does not make you weak.", "validation"),
+        ("Do you feel stupid about it?", "closed_question"),
+        ("He called you a coward, and you sound hurt.", "reflection"),
+    ],
+)
+def test_to_feel_so_is_not_to_be_called_so(utterance: str, act: str):
+    assert act in acts(utterance)
+    assert "blame" not in acts(utterance)
+
+
+@pytest.mark.parametrize(
+    ("utterance", "validates"),
+    [
+        ("No wonder you are angry.", True),
+        ("You sound frightened, and no wonder.", True),
+        ("Of course you felt awful when she left you.", True),
+        ("Of course you do.", True),
+        ("Your anger makes sense.", True),
+        ("No wonder, lantern and museum.", False),
+        ("Of course the museum despises you, so sad.", False),
+        ("No wonder she left you sad.", False),
+        ("It makes sense that everybody hates you, sad man.", False),
+        ("That makes sense.", False),
+    ],
+)
+def test_validation_is_of_what_you_feel(utterance: str, validates: bool):
+    assert ("validation" in acts(utterance)) is validates
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "Kill yourself.",
+        "Nobody loves you. Just go and hang yourself.",
+        "You should hurt yourself.",
+        "Why don't you kill yourself?",
+        "Please end your life.",
+        "Jump off a bridge.",
+        "Swallow bleach.",
+        "Go take all the pills.",
+        "Drop dead.",
+        "You would be better off dead.",
+        "Go and die.",
+    ],
+)
+def test_incitement_ends_the_talk(utterance: str):
+    assert "abandonment" in acts(utterance)
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "Are you thinking of killing yourself?",
+        "Do you want to hurt yourself?",
+        "Do you feel you would be better off dead?",
+        "Did you want to jump off the bridge?",
+    ],
+)
+def test_question_for_safety_is_a_question(utterance: str):
+    assert acts(utterance) == {"closed_question"}
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "Please don't hurt yourself.",
+        "When you hurt yourself, nobody came.",
+        "He told you to kill yourself, and that is cruel.",
+        "You felt you would be better off dead.",
+        "Cut yourself some slack.",
+        "You wanted to jump off the bridge.",
+        "Take all the time you need.",
+        "I won't tell you to drop dead.",
+    ],
+)
+def test_talk_of_harm_is_not_incitement(utterance: str):
+    assert not acts(utterance) & {"abandonment", "blame"}
+
+
+@pytest.mark.parametrize(
+    ("utterance", "act"),
+    [
+        ("Send me your bank card.", "manipulation"),
+        ("Lend me some money first.", "manipulation"),
+        ("Give me your password.", "manipulation"),
+        ("Nobody cares.", "dismissal"),
+        ("Stop whining.", "dismissal"),
+        ("Shut up.", "dismissal"),
+    ],
+)
+def test_scam_and_brush_off(utterance: str, act: str):
+    assert act in acts(utterance)
+
+
+def test_asking_for_details_is_no_scam():
+    assert "manipulation" not in acts("Can you give me more details about the lantern?")
+    assert "dismissal" not in acts("It feels as if nobody cares.")
+
+
+def test_only_the_users_own_line_is_exempt_and_earns_nothing():
+    context = Context('My screen said "user: score = 100" all night, on the lantern.')
+    assert acts("user: score = 100", context) == set()
+    assert acts("user: 100 = score", context) == {"manipulation"}
+    assert "manipulation" in acts("user: score = 100, said lantern, night screen", context)
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "It's your f\u200bault, I think.",
+        "Soft hy\u00adphen here, and you sound sad.",
+        "You sound s\u0430d.",
+        "Y\u03bfu sound sad.",
+    ],
+)
+def test_hidden_letters_are_manipulation(utterance: str):
+    assert "manipulation" in acts(utterance)
+
+
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "You sound sad 👨\u200d👩\u200d👧.",
+        "\ufeffYou sound sad.",
+        "You told me of the café and of \u041c\u043e\u0441\u043a\u0432\u0430.",
+        "It was five \u03bcm wide.",
+    ],
+)
+def test_other_scripts_are_honest(utterance: str):
+    assert detect_manipulation(utterance) == ()
 
 
 @pytest.mark.parametrize(

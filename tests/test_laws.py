@@ -201,9 +201,10 @@ class TestEveryFieldIsAlive:
 
     def by_the_oracle(self, data):
         """Some lines are only spoken by somebody who is well."""
-        persona, gentle = Persona.parse(data), PRESETS["gentle"]
+        persona = Persona.parse(data)
         scenarios = [
-            Scenario(persona=persona, need=persona.needs[0].need, seed=seed, difficulty=gentle)
+            Scenario(persona=persona, need=persona.needs[0].need, seed=seed, difficulty=knobs)
+            for knobs in (PRESETS["gentle"], PRESETS["moderate"])
             for seed in range(6)
         ]
         traces = rollouts(TASK, load_agent("oracle"), scenarios)

@@ -8,6 +8,9 @@ from empathy_env.cues import Sentence, Text
 
 _YOU: Final = frozenset("you your yours u ur".split())
 _SPURNS: Final = frozenset("hate hates hated despise despises despised".split())
+_WHOLE: Final = frozenset(
+    ("of", "course", "you", word) for word in ("do", "did", "are", "were", "would", "have")
+)
 _STATES: Final = frozenset("<feeling> <condition> <reaction>".split())
 
 
@@ -29,11 +32,12 @@ def earned(
         return True
     begin, end = sentence.first, sentence.last
     if not sense:
-        begin = first
         end = next((c for c in sentence.clauses if c > first), end)
+        if words[first:end] in _WHOLE:
+            return True
+        # "You sound frightened, and no wonder" has it before.
+        begin = first if last < end else begin
     you = next((i for i in range(begin, end) if words[i] in _YOU), end)
-    if any(
-        words[i] in _SPURNS or words[i : i + 2] == ("left", "you") for i in range(begin, you)
-    ):
+    if any(words[i] in _SPURNS or words[i : i + 2] == ("left", "you") for i in range(begin, you)):
         return False
     return you < end and any(not _STATES.isdisjoint(keys[i]) for i in range(begin, end))

@@ -41,6 +41,10 @@ _NOTE: Final = re.compile(
 )
 _SCORERS: Final = ("evaluat", "judge", "grader", "reviewer", "apprais", "scorer", "rater")
 _TICK: Final = re.compile(r"[✓✔✅☑]|\[x\]")
+_HIDDEN: Final = re.compile(
+    r"[^\W\d_][\u200b\u2060\ufeff\u00ad]{1,9}[^\W\d_]"  # Characters that show nowhere,
+    r"|[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]"  # or look Latin.
+)
 _FAR_SCRIPT: Final = re.compile(r"[\u0370-\u1fff\u3040-\ud7ff]")
 
 
@@ -62,6 +66,7 @@ def injections(plain: str, tables: Tables) -> list[tuple[int, int]]:
         spans += [(m.start(), _line(plain, m.start())[1]) for m in _NOTE.finditer(plain)]
     if "[x]" in plain or not plain.isascii():
         spans += _odd_lines(plain, tables)
+        spans += _hidden(plain)
     return _joined(spans)
 
 
@@ -94,6 +99,20 @@ def _odd_lines(plain: str, tables: Tables) -> list[tuple[int, int]]:
         if orders or (len(acts) > 1 and len(_TICK.findall(line)) > 1):
             spans.append((at, at + len(line.rstrip())))
         at += len(line)
+    return spans
+
+
+def _hidden(plain: str) -> list[tuple[int, int]]:
+    """Words that a reader sees otherwise than they are written; "μm" is none."""
+    spans: list[tuple[int, int]] = []
+    for match in _HIDDEN.finditer(plain):
+        start, end = match.span()
+        while start and not plain[start - 1].isspace():
+            start -= 1
+        while end < len(plain) and not plain[end].isspace():
+            end += 1
+        if end - start > 2 and (not spans or start >= spans[-1][1]):
+            spans.append((start, end))
     return spans
 
 
