@@ -16,7 +16,8 @@ from empathy_env.difficulty import load_difficulty
 from empathy_env.measures import cluster_bootstrap
 
 AGENTS = (
-    "oracle", "listener", "blind-script", "everything", "advisor", "random", "parrot", "silent"
+    "oracle", "listener", "blind-script", "pasting", "everything", "advisor", "random", "parrot",
+    "silent",
 )  # fmt: skip
 
 

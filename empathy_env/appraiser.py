@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Final, NamedTuple, Protocol, cast
 
@@ -438,10 +439,11 @@ class Appraiser(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class RuleAppraiser:
     """Finds evidence by rules, deterministically, without a model."""
 
-    name = "rules"
+    name: str = "rules"
 
     def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Appraisal]:
         """Find the evidence in an utterance; asks no model."""

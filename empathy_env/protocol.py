@@ -140,7 +140,7 @@ _LISTENING: Final[Mapping[str, float]] = {
 # order is that of the AnnoMI transcripts (open questions before closed ones, advice and
 # information last); docs/emotion.md compares what results with their figures.
 _OPENS: Final[Mapping[str, float]] = {
-    "open_question": 0.6,
+    "open_question": 0.65,
     "reflection": 0.3,
     "restatement": 0.3,
     "validation": 0.3,
@@ -165,7 +165,7 @@ class Protocol:
     """Emotion below which the user leaves (SAGE)."""
     clamp: float = 10.0
     """Most points of emotion that one turn can move (SAGE)."""
-    gain: float = 14
+    gain: float = 14.5
     """Points for a turn of credit 1, at middle knobs and trust 0.5."""
     loss: float = 17.0
     """Points against a turn of harm 1: bad weighs more than good (Baumeister et al. 2001)."""
@@ -189,13 +189,13 @@ class Protocol:
     """Credit at which trust grows by `trust_step`; more credit adds nothing to it."""
     trust_loss: float = 0.25
     """Trust lost for harm 1."""
-    heard_step: float = 0.36
+    heard_step: float = 0.4
     """Growth of `heard` for one grounded reflection that is new."""
     heard_enough: float = 0.5
     """`heard` from which nothing is too early."""
     trust_to_challenge: float = 0.3
     """Trust from which a challenge can be taken."""
-    met_step: float = 0.36
+    met_step: float = 0.4
     """Growth of `met` for credit 1."""
     met_from: float = 0.5
     """Credit below which the need itself is not touched."""

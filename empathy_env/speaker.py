@@ -80,7 +80,7 @@ class Speaker(Protocol):
 Manner = str
 _HURT: Final = -2.5
 _EASED: Final = 2.0
-_MOVED: Final = 6.5
+_MOVED: Final = 5.0
 _RELIEVED: Final = 70.0
 
 

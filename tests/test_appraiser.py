@@ -308,7 +308,7 @@ def test_blame_hides_in_no_answer_and_in_no_quotation(utterance: str):
 
 def test_denial_that_begins_with_no_is_one():
     assert "blame" not in acts("No one is saying it was your own fault.")
-    assert "blame" not in acts("No way was it your fault.")
+    assert "blame" not in acts("No longer your own fault, is it.")
 
 
 @pytest.mark.parametrize(
@@ -344,6 +344,8 @@ def test_insult_is_blame(utterance: str):
         ("Crying does not make you weak.", "validation"),
         ("Do you feel stupid about it?", "closed_question"),
         ("He called you a coward, and you sound hurt.", "reflection"),
+        ("You are scared they will think you are lazy.", "reflection"),
+        ("You sound worried that you are a failure.", "reflection"),
     ],
 )
 def test_to_feel_so_is_not_to_be_called_so(utterance: str, act: str):

@@ -97,11 +97,11 @@ def test_honest_beats_exploit_and_can_be_beaten():
     oracle = mean_final("oracle", scenarios)
     assert oracle >= 90
     assert oracle - listener > 15
-    for agent in ("blind-script", "everything", "advisor", "random", "parrot", "silent"):
+    for agent in ("blind-script", "pasting", "everything", "advisor", "random", "parrot", "silent"):
         found = mean_final(agent, scenarios)
         assert found < listener, agent
         assert oracle - found >= 25, agent
-        assert found <= 50, agent
+        assert found <= 50 or agent == "pasting", agent  # which is not blind: it reads the words
     assert mean_final("silent", scenarios) < 35
     assert mean_final("parrot", scenarios) < 35
 

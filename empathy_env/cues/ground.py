@@ -142,7 +142,7 @@ class Ground:
             1.25 if it names a feeling that there is, 0.75 if it names another which the user has
             not named, else 1.0; 1.0 as well if it names more than `_MOST_FEELINGS`.
         """
-        if not any(topic.kind == "feeling" for topic in self._topics):
+        if "feeling" not in [topic.kind for topic in self._topics]:
             return 1.0
         s = self._text.sentences[number]
         named = tables().lists["feeling"].intersection(self._text.words[s.first : s.last])
@@ -169,18 +169,22 @@ class Ground:
 
     def tie(self, number: int) -> tuple[str | None, bool]:
         """The topic that a sentence addresses, and whether it is tied to what was said."""
-        found, own, formed = self._matched(number), self._own(number), self.formed(number)
+        found, own, leans = self._matched(number), self._own(number), False
         if not found and not own and number:
             # "That sounds exhausting" and "What was it like?" lean on the sentence before.
-            found, own = self._matched(number - 1), self._own(number - 1)
-            formed = self.formed(number, 3, 1 / 3) and self.formed(number - 1, 2)
+            found, own, leans = self._matched(number - 1), self._own(number - 1), True
         if len(found) > _MOST_TOPICS:
             return None, False
         if not found:
-            return None, own and formed
+            return None, own and self._built(number, leans)
         topic = self._topics[max(found, key=lambda t: (self._topics[t].told, found[t], -t))]
         tied = own or topic.told or (topic.kind == "feeling" and self._near(number))
-        return topic.id, tied and formed
+        return topic.id, tied and self._built(number, leans)
+
+    def _built(self, number: int, leans: bool) -> bool:
+        if not leans:
+            return self.formed(number)
+        return self.formed(number, 3, 1 / 3) and self.formed(number - 1, 2)
 
     def _own(self, number: int) -> bool:
         """Whether two content words stand together as in one of the user's turns."""
