@@ -73,7 +73,8 @@ class Evidence(NamedTuple):
         quote: The literal words, `heard[start:end]`.
         start: First character of the quote in what the user heard.
         end: One past the last character of the quote.
-        intensity: One of `INTENSITIES`.
+        intensity: One of `INTENSITIES`: how strong the words are; for a feeling that is said back,
+            whether it is one that this person has.
         about: What the act is directed at.
         topic: Id of the persona's fact, feeling or belief that it addresses, or None.
         grounded: True if it is tied to something that the user has said.

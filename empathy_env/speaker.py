@@ -115,7 +115,7 @@ class TemplateSpeaker:
         parts = [*moment.disclosed] if manner == "tells" else [first]
         if manner == "tells" and first and words.chance("lead") < _LEAD[words.verbosity]:
             parts.insert(0, first)
-        if manner in _ADDS and moment.more and words.chance("more") < 0.8:
+        if moment.more and words.chance("more") < _MORE.get(manner, 0.0):
             parts.append(words.take(moment.more, "more"))
         elif manner != "tells" and (not first or words.chance("add") < _ADD[words.verbosity]):
             parts.append(words.take(words.pool(manner), "line"))
@@ -124,9 +124,10 @@ class TemplateSpeaker:
         return Speech(" ".join(part for part in parts if part), manner, tuple(words.used))
 
 
-_ADDS: Final = ("opens_up", "guarded", "relieved")
+_MORE: Final[Mapping[str, float]] = {"guarded": 0.8, "opens_up": 0.45, "relieved": 0.3}
+"""Chance that what was touched is told more of, rather than something else said."""
 _LEAD: Final[Mapping[str, float]] = {"terse": 0.0, "medium": 0.35, "talkative": 0.8}
-_ADD: Final[Mapping[str, float]] = {"terse": 0.15, "medium": 0.5, "talkative": 0.9}
+_ADD: Final[Mapping[str, float]] = {"terse": 0.2, "medium": 0.65, "talkative": 0.9}
 
 
 class _Words:
@@ -150,9 +151,13 @@ class _Words:
         return line
 
     def pool(self, manner: Manner) -> tuple[str, ...]:
-        """Return the lines for a situation: the voice's, and the variant's once it has opened."""
-        voice = _lines(self.moment.persona.voice.lines, manner)
-        return voice + _lines(self.moment.variant.lines, manner) if self.moment.own else voice
+        """Return the lines for a situation: the variant's own while they last, then the voice's.
+
+        The variant's are there once one of its facts has been told.
+        """
+        own = _lines(self.moment.variant.lines, manner) if self.moment.own else ()
+        left = tuple(line for line in own if line not in self.moment.spoken)
+        return left or _lines(self.moment.persona.voice.lines, manner)
 
     def silence(self) -> str:
         """Return words for when no line is left: two small ones, in a pair not used before."""
