@@ -172,7 +172,8 @@ class SimulatedUser:
         outcome = self.ending(felt.mood, appraisal, turn)
         told = () if outcome == "left" else self.disclose(state, appraisal, felt, turn)
         speech = yield from speaker.speak(self.moment(state, heard, appraisal, turn, felt, told))
-        after = UserState(felt.mood, state.told | set(told), state.spoken | set(speech.used))
+        known = state.told.union(told) if told else state.told
+        after = UserState(felt.mood, known, state.spoken.union(speech.used))
         bare = Mood(*felt.mood[:6])
         answer = Answer(
             bare, felt.good, felt.harm, felt.saturated, told, speech.manner, speech.text
@@ -195,7 +196,8 @@ class SimulatedUser:
     ) -> Moment:
         """Return what the speaker may use."""
         addressed = {evidence.topic for evidence in appraisal} & state.told
-        facts = [item for item in self.items if item.id in addressed and isinstance(item, Fact)]
+        told_of = [self.by_id[name] for name in sorted(filter(None, addressed))]
+        facts = [item for item in told_of if isinstance(item, Fact)]
         return Moment(
             persona=self.scenario.persona,
             variant=self.scenario.variant,
