@@ -87,8 +87,8 @@ def written(page: str) -> str:
     for name, table in TABLES.items():
         text = table(PROTOCOLS["appraisal-v1"])
         page = re.sub(
-            rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)",
-            lambda found, text=text: found.group(1) + text + found.group(2),
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
+            lambda found, text=text: f"{found.group(1)}{text}\n{found.group(2)}",
             page,
             flags=re.DOTALL,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -58,6 +59,14 @@ def test_the_readmes_two_commands_are_what_ci_runs():
     assert "pip install -e . && empathy-env demo" in readme
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert 'pip install -e ".[test]" && pytest' in ci
+
+
+def test_the_tables_of_the_law_are_those_of_the_code():
+    spec = spec_from_file_location("emotion_page", ROOT / "benchmarks" / "emotion_page.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (ROOT / "docs" / "emotion.md").read_text("utf-8")
+    assert module.written(page) == page, "run: python benchmarks/emotion_page.py"
 
 
 def test_the_changelogs_first_version_is_the_packages():
