@@ -89,6 +89,8 @@ def manner_of(moment: Moment) -> Manner:
     felt = moment.felt
     if moment.outcome == "left":
         return "leaves"
+    if moment.outcome == "success":
+        return "relieved"
     if felt.mood.resisting:
         return "deflects"
     if felt.change <= _HURT:
@@ -115,7 +117,10 @@ class TemplateSpeaker:
         parts = [*moment.disclosed] if manner == "tells" else [first]
         if manner == "tells" and first and words.chance("lead") < _LEAD[words.verbosity]:
             parts.insert(0, first)
-        if moment.more and words.chance("more") < _MORE.get(manner, 0.0):
+        if moment.outcome == "success":
+            farewell = words.take(moment.persona.voice.lines.relieved, "line")
+            parts = [*moment.disclosed, farewell]
+        elif moment.more and words.chance("more") < _MORE.get(manner, 0.0):
             parts.append(words.take(moment.more, "more"))
         elif manner != "tells" and (not first or words.chance("add") < _ADD[words.verbosity]):
             parts.append(words.take(words.pool(manner), "line"))
