@@ -11,7 +11,7 @@ SWAPS = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
     "i'm": "you're", "i've": "you've", "i'd": "you'd", "i'll": "you'll", "am": "are",
     "im": "you're", "ive": "you've", "id": "you'd", "we": "you", "us": "you", "our": "your",
-    "we're": "you're", "we've": "you've", "you": "I", "your": "my",
+    "we're": "you're", "we've": "you've",
 }  # fmt: skip
 
 # What somebody's own words show about what they are after. Counted, not interpreted.
@@ -111,6 +111,7 @@ HELP = {
         "{Echo}. That is real strength, and it deserves to be said.",
     ],
 }
+LOOSE = set("a an the of to in on at and or but so with for from my his her their our that which who as it's i".split())  # fmt: skip
 EXPLORE_TURNS = 2
 GIVE_UP_TURN = 6
 
@@ -146,16 +147,24 @@ def say_back(theirs, mine):
     best, best_worth = "you have told me a lot", 0.0
     for age, text in enumerate(reversed(theirs)):
         for sentence in re.findall(r"[^.!?;:\u2026]+[.!?;:\u2026]*", text):
-            if sentence.strip().endswith("?"):
-                continue
+            if sentence.strip().endswith("?") or re.search(r"\b(you|your|u)\b", sentence.lower()):
+                continue  # a question or a word to the listener is not to be said back
             clause = re.split(r", (?:and|but|so|because) ", sentence.strip(" .!;:\u2026'\""))[0]
-            words = clause.split()
-            turned = turn_round(words[:14])
-            telling = sum(len(word) > 3 for word in words[:14]) + 2 * ("I" in words)
+            words = shortened(clause.split())
+            turned = turn_round(words)
+            telling = sum(len(word) > 3 for word in words) + 2 * ("I" in words)
             worth = telling * 0.75**age if len(words) >= 3 else 0.0
             if worth > best_worth and turned.lower() not in before:
                 best, best_worth = turned, worth
     return best
+
+
+def shortened(words):
+    """Return at most fourteen words that do not end in the middle of things."""
+    words = words[:14]
+    while len(words) > 3 and words[-1].lower().strip(",") in LOOSE:
+        words = words[:-1]
+    return words
 
 
 def turn_round(words):

@@ -121,10 +121,9 @@ def _written(file: Path, traces: Iterator[Trace]) -> Iterator[Trace]:
                 out.flush()
                 empty = False
                 yield trace
-    except BaseException:
+    finally:
         if empty:
             file.unlink()
-        raise
 
 
 def _refuse_twins(wanted: Sequence[Scenario]) -> None:
