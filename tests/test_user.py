@@ -1,0 +1,93 @@
+"""One person at run time: what is told, when, and how a mood is felt in a talk."""
+
+from __future__ import annotations
+
+import pytest
+
+from empathy_env import Scenario, load_persona
+from empathy_env.acts import Evidence
+from empathy_env.user import SimulatedUser, rules_digest
+
+MAREK = load_persona("laid-off-engineer")
+
+
+def user(need="absolution", seed=1):
+    return SimulatedUser(Scenario(persona=MAREK, need=need, seed=seed))
+
+
+def piece(act, topic=None, *, grounded=True):
+    return Evidence(act, "x", 0, 1, topic=topic, grounded=grounded)
+
+
+def told_with(act, topic=None, *, trust, need="absolution", told=(), seeds=range(60)):
+    """All that is told, over many seeds, in one turn with this act at this trust."""
+    found = set()
+    for seed in seeds:
+        one = user(need, seed)
+        state = one.first_state
+        state = state._replace(
+            mood=state.mood._replace(trust=trust), told=state.told | frozenset(told)
+        )
+        appraisal = (piece(act, topic),)
+        felt = one.feel(state, appraisal, 1)
+        found.update(one.disclose(state, appraisal, felt, 1))
+    return found
+
+
+def test_the_opening_has_told_what_has_no_gate():
+    state = user().first_state
+    assert state.told == {"box"}
+    told = {topic.id for topic in user().topics(state) if topic.told}
+    assert told == {"box"}
+
+
+def test_only_the_drawn_variants_facts_can_be_told():
+    assert {"report", "eleven", "warned"} <= {item.id for item in user().items}
+    assert "monday" not in {item.id for item in user().items}
+    assert told_with("open_question", trust=0.0) == {"report"}
+    assert told_with("open_question", trust=0.0, need="concrete_advice") == {"monday"}
+
+
+@pytest.mark.parametrize("act", ["suggestion", "information", "affirmation", "self_disclosure"])
+def test_a_gate_with_acts_stays_shut_for_others(act):
+    assert told_with(act, trust=0.0) == set()
+
+
+def test_trust_opens_gates_and_what_takes_least_trust_comes_first():
+    assert told_with("open_question", trust=0.6) == {"report"}
+    told = ["report"]
+    assert told_with("open_question", trust=0.6, told=told) == {"walked-out"}
+    assert told_with("open_question", trust=0.0, told=[*told, "walked-out"]) == set()
+
+
+def test_what_was_just_asked_about_comes_first():
+    assert told_with("open_question", "reservoir", trust=0.6) == {"reservoir"}
+
+
+def test_nobody_tells_anything_new_while_hurt_or_resisting():
+    one = user()
+    state = one.first_state
+    appraisal = (piece("blame"), piece("open_question"))
+    for turn in range(1, 40):
+        felt = one.feel(state, appraisal, turn)
+        assert one.disclose(state, appraisal, felt, turn) == ()
+    appraisal = (piece("open_question"),)
+    stubborn = state._replace(mood=state.mood._replace(resisting=True))
+    for turn in range(1, 40):
+        felt = one.feel(stubborn, appraisal, turn)
+        if felt.mood.resisting:
+            assert one.disclose(stubborn, appraisal, felt, turn) == ()
+
+
+def test_the_noise_of_a_turn_depends_on_its_number_and_on_nothing_before_it():
+    one = user()
+    state = one.first_state
+    kind, unkind = (piece("reflection"),), (piece("blame"),)
+    after_kind = one.feel(state, kind, 1).mood
+    after_unkind = one.feel(state, unkind, 1).mood
+    assert after_kind.resisting == after_unkind.resisting
+
+
+def test_the_digest_of_the_rules_is_stable_within_a_version():
+    assert rules_digest() == rules_digest()
+    assert len(rules_digest()) == 16
