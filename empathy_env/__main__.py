@@ -23,7 +23,7 @@ from empathy_env.emotion import Mood
 from empathy_env.episode import Episode, Task
 from empathy_env.errors import EmpathyEnvError, InvalidArgument
 from empathy_env.measures import Interval, cluster_bootstrap
-from empathy_env.persona import load_personas
+from empathy_env.persona import Need, Persona, load_personas
 from empathy_env.rollout import record
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Read, Trace, read_lines
@@ -46,6 +46,8 @@ out = Console()
 err = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
+_FEWEST_PERSONAS = 5
+"""With fewer, resampling them says next to nothing about others."""
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
 
 
@@ -76,11 +78,15 @@ def demo(
     """Run every persona against five agents, offline, and compare them."""
     task = Task(personas="all")
     folder.mkdir(parents=True, exist_ok=True)
-    scenarios = [
-        Scenario(persona=persona, need=variant.need, seed=seed + number)
+    cells: list[tuple[Persona, Need]] = [
+        (persona, variant.need)
         for persona in load_personas().values()
         for variant in persona.needs
-        for number in range(episodes)
+        for _ in range(episodes)
+    ]
+    scenarios = [
+        Scenario(persona=persona, need=need, seed=seed + number)
+        for number, (persona, need) in enumerate(cells)
     ]
     found: dict[str, list[Trace]] = {}
     for name in DEMO_AGENTS:
@@ -307,12 +313,13 @@ def _summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
         finals.setdefault(trace.scenario.persona.id, []).append(final)
     interval: Interval = cluster_bootstrap(finals)
     outcomes = [trace.outcome for trace in traces]
+    enough = len(finals) >= _FEWEST_PERSONAS
     return {
         "agent": agent,
         "episodes": interval.size,
         "emotion": round(interval.mean, 2),
-        "low": round(interval.low, 2),
-        "high": round(interval.high, 2),
+        "low": round(interval.low, 2) if enough else None,
+        "high": round(interval.high, 2) if enough else None,
         "success": round(outcomes.count("success") / len(outcomes), 3),
         "left": round(outcomes.count("left") / len(outcomes), 3),
         "turns": round(sum(len(trace.turns) for trace in traces) / len(traces), 2),
@@ -327,7 +334,7 @@ def _print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
         table.add_row(
             escape(row["agent"]),
             f"{row['emotion']:.1f}",
-            f"{row['low']:.1f} to {row['high']:.1f}",
+            "few personas" if row["low"] is None else f"{row['low']:.1f} to {row['high']:.1f}",
             f"{row['success']:.0%}",
             f"{row['left']:.0%}",
             f"{row['turns']:.1f}",

@@ -6,6 +6,7 @@ generator of model requests, so one that asks a model and one that does not have
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -135,6 +136,12 @@ _LEAD: Final[Mapping[str, float]] = {"terse": 0.0, "medium": 0.35, "talkative": 
 _ADD: Final[Mapping[str, float]] = {"terse": 0.2, "medium": 0.65, "talkative": 0.9}
 
 
+_HARM: Final = re.compile(
+    r"(?:hurt|harm|kill)(?:ing)? yourself|suicid|(?:end|tak)(?:ing|e)? your (?:own )?life",
+    re.IGNORECASE,
+)
+
+
 class _Words:
     """The lines of one moment, each handed out once in a talk."""
 
@@ -188,6 +195,8 @@ def _response(moment: Moment, manner: Manner) -> tuple[str, ...]:
         return ()
     acts = {evidence.act for evidence in moment.appraisal}
     register = moment.persona.voice.register_
+    if _HARM.search(moment.heard) and acts & {"open_question", "closed_question"}:
+        return phrases("unharmed", register)
     if acts & {"suggestion", "information"}:
         fits = moment.felt.change >= _MOVED
         return phrases("advised" if fits else "overadvised", register)

@@ -162,6 +162,9 @@ class SimulatedUser:
             and item.gate is not None
             and _open(item.gate, felt.mood, appraisal, addressed)
         ]
+        asked = {name for name in addressed if name in self.by_id and name not in state.told}
+        if asked and all(name not in asked for _, _, name in ready):
+            return ()  # asked for what they will not tell yet, they do not offer something else
         return (min(ready, key=lambda entry: entry[:2])[2],) if ready else ()
 
     def respond(

@@ -81,3 +81,15 @@ def test_whoever_is_well_says_so():
         assert any(
             trace.turns[-1].answers[0].reply.endswith(line) for line in MAREK.voice.lines.relieved
         )
+
+
+def test_a_question_after_their_safety_gets_a_plain_answer():
+    for persona, register in ((MAREK, "plain"), (KIT, "texting")):
+        need = persona.needs[0].need
+        for seed in range(8):
+            answer = talk(persona, need, ["Are you thinking of hurting yourself?"], seed)
+            answer = answer.turns[0].answers[0]
+            if answer.manner in ("guarded", "opens_up", "tells"):
+                assert any(line in answer.reply for line in phrases("unharmed", register)) or (
+                    answer.manner == "tells"
+                )

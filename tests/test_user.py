@@ -91,3 +91,8 @@ def test_the_noise_of_a_turn_depends_on_its_number_and_on_nothing_before_it():
 def test_the_digest_of_the_rules_is_stable_within_a_version():
     assert rules_digest() == rules_digest()
     assert len(rules_digest()) == 16
+
+
+def test_asked_for_what_they_will_not_tell_yet_they_do_not_offer_something_else():
+    assert told_with("open_question", "wife", trust=0.0) == set()
+    assert told_with("open_question", "wife", trust=0.6) == {"wife"}
