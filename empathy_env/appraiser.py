@@ -176,9 +176,8 @@ def _undone(words: tuple[str, ...], sentence: Sentence, first: int, frames: list
 def _masked(text: Text, known: Tables, spans: list[tuple[int, int]]) -> list[tuple[str, ...]]:
     """The keys of all words; those inside the spans have none, so that no cue begins there."""
     keys = [*map(known.keys.get, text.words, repeat(()))]
-    starts = [start for start, _ in text.places] if spans else []
     for start, end in spans:
-        for i in range(bisect_left(starts, start), bisect_left(starts, end)):
+        for i in range(bisect_left(text.starts, start), bisect_left(text.starts, end)):
             keys[i] = ()
     return keys
 
@@ -244,7 +243,7 @@ def _place(text: Text, hit: _Hit) -> tuple[int, int]:
     """The words of a cue up to the end of their clause."""
     s = text.sentences[hit.sentence]
     end = min((c for c in s.clauses if c >= hit.last), default=s.last)
-    return text.places[hit.first][0], text.places[max(end, hit.last) - 1][1]
+    return text.starts[hit.first], text.ends[max(end, hit.last) - 1]
 
 
 def appraise_by_rules(utterance: str, context: Context) -> Appraisal:
@@ -286,7 +285,7 @@ def _inside(text: Text, spans: list[tuple[int, int]], touching: bool = False) ->
     """Sentences most of which lies inside an injection, or that touch one."""
     found: set[int] = set()
     for number, s in enumerate(text.sentences if spans else ()):
-        start, end = text.places[s.first][0], text.places[s.last - 1][1]
+        start, end = text.starts[s.first], text.ends[s.last - 1]
         least = 0 if touching else end - start
         if any(2 * (min(b, end) - max(a, start)) > least for a, b in spans):
             found.add(number)

@@ -138,7 +138,8 @@ class Text(NamedTuple):
     """An utterance as words, each with its first place and one past its last, and sentences."""
 
     words: tuple[str, ...]
-    places: tuple[tuple[int, int], ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
     sentences: tuple[Sentence, ...]
 
 
@@ -322,7 +323,8 @@ def read(low: str) -> Text:
     """
     spelling = tables().spelling
     words: list[str] = []
-    places: list[tuple[int, int]] = []
+    starts: list[int] = []
+    ends: list[int] = []
     sentences: list[Sentence] = []
     clauses: list[int] = []
     first = end = 0
@@ -333,10 +335,12 @@ def read(low: str) -> Text:
         if token in spelling or "'" in token:
             for word in expand(token, spelling):
                 words.append(word)
-                places.append((start, end))
+                starts.append(start)
+                ends.append(end)
         elif token[0].isalnum():
             words.append(token)
-            places.append((start, end))
+            starts.append(start)
+            ends.append(end)
         elif token in ",:()\u2013\u2014":
             clauses.append(len(words))
         elif len(words) > first:
@@ -344,7 +348,7 @@ def read(low: str) -> Text:
             first, clauses = len(words), []
     if len(words) > first:
         sentences.append(_sentence(words, first, "", clauses))
-    return Text(tuple(words), tuple(places), tuple(sentences))
+    return Text(tuple(words), tuple(starts), tuple(ends), tuple(sentences))
 
 
 def _sentence(words: list[str], first: int, mark: str, clauses: list[int]) -> Sentence:
