@@ -71,6 +71,8 @@ class Feeling(_Strict):
     """Lower-case names of the feeling, as a supporter might say them."""
     says: Line
     """What the person says when it has been named, or has come up, and they trust enough."""
+    more: tuple[Line, ...] = ()
+    """What the person adds when it comes up again."""
     gate: Gate = Gate(trust=0.3)
 
 
@@ -85,6 +87,8 @@ class Belief(_Strict):
     words: Annotated[tuple[Keyword, ...], Field(min_length=1)]
     says: Line
     """How the person brings it up."""
+    more: tuple[Line, ...] = ()
+    """What the person adds when it comes up again."""
     gate: Gate = Gate(trust=0.2)
 
 
@@ -99,6 +103,20 @@ class Lines(_Strict):
     leaves: tuple[Line, ...] = ()
 
 
+class Answers(_Strict):
+    """What the person says to a question that no fact answers, by what is asked about.
+
+    They hold for every need, so they give none away, and tell nothing that a gate keeps.
+    """
+
+    own_feeling: tuple[Line, ...] = ()
+    own_act: tuple[Line, ...] = ()
+    other_person: tuple[Line, ...] = ()
+    situation: tuple[Line, ...] = ()
+    plan: tuple[Line, ...] = ()
+    fault: tuple[Line, ...] = ()
+
+
 class Voice(_Strict):
     """How the person talks."""
 
@@ -107,6 +125,7 @@ class Voice(_Strict):
     manner: Text
     """Habits of speech, in prose, for people and models that play the persona."""
     lines: Lines
+    answers: Answers = Answers()
 
     @model_validator(mode="after")
     def _every_situation(self) -> Self:
@@ -126,6 +145,8 @@ class NeedVariant(_Strict):
     """One thing that the person may be after; reset draws one of the persona's variants."""
 
     need: Need
+    split: Literal["train", "dev", "test"] | None = None
+    """Where this cell of persona and need belongs; None: where the persona does."""
     because: Text
     """Why this is what they need, in the third person."""
     met_when: Text
