@@ -11,7 +11,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from empathy_env import Scenario, Task, Trace, load_agent, load_personas, rollouts
+from empathy_env import Scenario, Task, Trace, load_agent, load_cells, rollouts
 from empathy_env.difficulty import load_difficulty
 from empathy_env.measures import cluster_bootstrap
 
@@ -23,12 +23,7 @@ AGENTS = (
 
 def scenarios(selection: str, difficulty: str, seeds: int, first: int) -> list[Scenario]:
     """Return so many scenarios for each persona and need, every one with a seed of its own."""
-    cells = [
-        (persona, variant.need)
-        for persona in load_personas(selection).values()
-        for variant in persona.needs
-        for _ in range(seeds)
-    ]
+    cells = [cell for cell in load_cells(selection) for _ in range(seeds)]
     knobs = load_difficulty(difficulty)
     return [
         Scenario(persona=persona, need=need, seed=first + number, difficulty=knobs)

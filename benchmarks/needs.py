@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 
 from empathy_env import Agent, Scenario, Task, load_agent, load_personas, rollouts
-from empathy_env.persona import content_dir
+from empathy_env.library import content_dir
 
 TURNS = 3
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from empathy_env.episode import Task as Task
     from empathy_env.errors import EmpathyEnvError as EmpathyEnvError
     from empathy_env.errors import Fault as Fault
+    from empathy_env.library import load_cells as load_cells
+    from empathy_env.library import load_persona as load_persona
+    from empathy_env.library import load_personas as load_personas
     from empathy_env.persona import Persona as Persona
-    from empathy_env.persona import load_persona as load_persona
-    from empathy_env.persona import load_personas as load_personas
     from empathy_env.reward import Reward as Reward
     from empathy_env.reward import load_reward as load_reward
     from empathy_env.rollout import play as play
@@ -49,8 +50,9 @@ _HOME: Final = {
     "Task": "episode",
     "Trace": "trace",
     "load_agent": "agents",
-    "load_persona": "persona",
-    "load_personas": "persona",
+    "load_cells": "library",
+    "load_persona": "library",
+    "load_personas": "library",
     "load_reward": "reward",
     "play": "rollout",
     "read_traces": "trace",
@@ -75,6 +77,7 @@ __all__ = [
     "Trace",
     "__version__",
     "load_agent",
+    "load_cells",
     "load_persona",
     "load_personas",
     "load_reward",

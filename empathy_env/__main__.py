@@ -22,8 +22,8 @@ from empathy_env.agents import agent_names, load_agent
 from empathy_env.emotion import Mood
 from empathy_env.episode import Episode, Task
 from empathy_env.errors import EmpathyEnvError, InvalidArgument
+from empathy_env.library import load_cells, split_of
 from empathy_env.measures import Interval, cluster_bootstrap
-from empathy_env.persona import Need, Persona, load_personas
 from empathy_env.rollout import record
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Read, Trace, read_lines
@@ -78,12 +78,7 @@ def demo(
     """Run every persona against five agents, offline, and compare them."""
     task = Task(personas="all")
     folder.mkdir(parents=True, exist_ok=True)
-    cells: list[tuple[Persona, Need]] = [
-        (persona, variant.need)
-        for persona in load_personas().values()
-        for variant in persona.needs
-        for _ in range(episodes)
-    ]
+    cells = [cell for cell in load_cells() for _ in range(episodes)]
     scenarios = [
         Scenario(persona=persona, need=need, seed=seed + number)
         for number, (persona, need) in enumerate(cells)
@@ -281,23 +276,25 @@ def list_personas(
     selection: Annotated[str, typer.Argument(help="Such as 'split:dev need:absolution'.")] = "all",
     as_json: AsJson = False,
 ) -> None:
-    """List the personas."""
+    """List the personas, with the needs that are selected."""
+    cells = load_cells(selection)
+    chosen = {p.id: [p.variant(need) for one, need in cells if one.id == p.id] for p, _ in cells}
     rows: list[dict[str, Any]] = [
         {
             "id": p.id,
-            "split": p.split,
+            "splits": list(dict.fromkeys(split_of(p, variant) for variant in chosen[p.id])),
             "name": p.identity.name,
             "age": p.identity.age,
             "occupation": p.identity.occupation,
-            "needs": [variant.need for variant in p.needs],
+            "needs": [variant.need for variant in chosen[p.id]],
             "tags": list(p.tags),
         }
-        for p in load_personas(selection).values()
+        for p in {p.id: p for p, _ in cells}.values()
     ]
     if as_json:
         _print_json(rows)
         return
-    columns = ("id", "split", "name", "age", "needs", "tags")
+    columns = ("id", "splits", "name", "age", "needs", "tags")
     _print_table(columns, ([_cell(row[name]) for name in columns] for row in rows))
 
 

@@ -25,8 +25,8 @@ from typing import cast
 
 from empathy_env.conversation import Conversation
 from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.library import content_dir
 from empathy_env.noise import draw
-from empathy_env.persona import content_dir
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ environments are thin views on these two.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -18,8 +17,8 @@ from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.drivers import Steps, run, run_async
 from empathy_env.emotion import Outcome
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
+from empathy_env.library import Cell, PersonaSpec, load_cells, load_persona
 from empathy_env.messages import Message
-from empathy_env.persona import Persona, load_persona, load_personas
 from empathy_env.prompts import load_prompt
 from empathy_env.protocol import Protocol, load_protocol
 from empathy_env.reward import RewardSpec, load_reward
@@ -32,7 +31,6 @@ from empathy_env.user import SimulatedUser
 Sampler = Callable[[int], Scenario]
 """Draws a scenario from a seed; for curricula of your own."""
 
-PersonaSpec = str | os.PathLike[str] | Persona
 DEFAULT_PERSONAS: Final = "split:train"
 
 
@@ -40,14 +38,15 @@ class Task:
     """What episodes are made of. Every argument is checked here, once.
 
     Args:
-        persona: One persona: a bundled name, a path to YAML, or the value.
+        persona: One persona, with all its needs: a bundled name, a path to YAML, or the value.
         personas: Or several: a selection ("split:train need:deep_empathy"), an iterable, or a
-            `Sampler`. Give one of the two; by default the training split.
+            `Sampler`. Give one of the two; by default the training split, without the needs
+            that are held out from it.
         difficulty: A preset, a mapping of knobs, or a `Difficulty`.
         user: "code" (rules and templates, no model), or a `Backend` for an appraiser or a speaker
             of your own that asks it.
-        appraiser: Finds evidence; by default the rules.
-        speaker: Words the replies; by default the templates.
+        appraiser: Finds evidence; by default the rules of the protocol.
+        speaker: Words the replies; by default the templates of the protocol.
         protocol: The constants of the mood's law.
         scaffold: What the agent writes before it speaks.
         reward: A name, "module:function", a callable, or {name: weight}.
@@ -77,7 +76,7 @@ class Task:
         max_chars: int = 4000,
     ):
         self._sampler = personas if callable(personas) else None
-        self.personas = () if callable(personas) else _personas(persona, personas)
+        self.cells = () if callable(personas) else _cells(persona, personas)
         if callable(personas):
             _only_sampler(
                 persona is None,
@@ -91,8 +90,8 @@ class Task:
         self.scaffold = load_scaffold(scaffold)
         self.reward = load_reward(reward)
         self.backend = _backend(user, appraiser, speaker)
-        self.appraiser = appraiser or RuleAppraiser()
-        self.speaker = speaker or TemplateSpeaker()
+        self.appraiser = appraiser
+        self.speaker = speaker
         self.system_prompt = _system_prompt(system_prompt, self.scaffold)
         self.max_turns = max_turns
         self.max_chars = max_chars
@@ -104,7 +103,7 @@ class Task:
         if self._sampler is not None:
             return replace(self._sampler(seed), member=member)
         return draw_scenario(
-            self.personas,
+            self.cells,
             seed=seed,
             member=member,
             difficulty=self.difficulty,
@@ -118,8 +117,8 @@ class Task:
         room = Room(
             scenario=scenario,
             users=(SimulatedUser(scenario),),
-            appraiser=self.appraiser,
-            speaker=self.speaker,
+            appraiser=self.appraiser or RuleAppraiser(scenario.protocol.appraiser),
+            speaker=self.speaker or TemplateSpeaker(scenario.protocol.speaker),
             scaffold=self.scaffold,
             backend=self.backend.name if self.backend else "code",
             system_prompt=self.system_prompt,
@@ -179,14 +178,14 @@ def _only_sampler(*defaults: bool) -> None:
         )
 
 
-def _personas(
+def _cells(
     persona: PersonaSpec | None, personas: str | Iterable[PersonaSpec] | None
-) -> tuple[Persona, ...]:
+) -> tuple[Cell, ...]:
     if persona is not None and personas is not None:
         raise InvalidArgument("Cannot have both persona= and personas=: give one of them")
     if persona is not None:
-        return (load_persona(persona),)
-    return tuple(load_personas(DEFAULT_PERSONAS if personas is None else personas).values())
+        personas = [load_persona(persona)]
+    return tuple(load_cells(DEFAULT_PERSONAS if personas is None else personas))
 
 
 def _backend(

@@ -21,6 +21,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import NamedTuple
+
+
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return the known name that is nearest to this one, or "" if none is near.
+
+    >>> closest("Openning", ["opening", "facts"])
+    'opening'
+    """
+    by_spelling = {_spelt(choice): choice for choice in known}
+    near = difflib.get_close_matches(_spelt(name), by_spelling, n=1, cutoff=cutoff)
+    return by_spelling[near[0]] if near else ""
+
+
+def _spelt(name: str) -> str:
+    # A name that is longer than any is cut: comparing takes time by the square of it.
+    return name.lower().replace("-", "_").replace(" ", "_")[:100]
 
 
 class EmpathyEnvError(Exception):
@@ -42,17 +59,65 @@ class UnknownName(InvalidArgument):
         UnknownName("No reward named 'terminel'. Did you mean 'terminal'?")
         """
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        close = closest(name, names, cutoff=0.5)
         message = f"No {kind} named {name!r}."
         if close:
-            message += f" Did you mean {close[0]!r}?"
+            message += f" Did you mean {close!r}?"
         elif names:
             message += f" There are: {', '.join(names)}."
         return cls(f"{message} {hint}".rstrip())
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong with a persona, where, and what to do about it.
+
+    Attributes:
+        rule: Short name of the rule that is broken, such as "unknown-key", for programs.
+        message: The rule and what was found instead, in plain words.
+        field: Keys and list indexes that lead to it; empty: the whole.
+        hint: What would mend it; "" if the message says so.
+        file: The file that it is in, or another name of the source.
+        line: Its line in the file, from 1; 0 if it came from no file.
+        column: Its column in the line, in characters, from 1; 0 as well.
+    """
+
+    rule: str
+    message: str
+    field: tuple[str | int, ...] = ()
+    hint: str = ""
+    file: str = "persona"
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        field = ".".join(map(str, self.field))
+        return ": ".join(filter(None, (place, field, f"{self.message}. {self.hint}".rstrip())))
+
+
 class InvalidPersona(InvalidArgument):
-    """A persona file or mapping breaks the schema; the message lists every problem."""
+    """A persona file or mapping breaks the schema; the message lists every problem.
+
+    Attributes:
+        problems: What the message says, one by one; sorted by place.
+    """
+
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()):
+        super().__init__(message)
+        self.problems = problems
+
+    @classmethod
+    def listing(cls, problems: Iterable[Problem]) -> InvalidPersona:
+        """Build the error for these problems: a line that counts them, then one line for each.
+
+        >>> print(InvalidPersona.listing([Problem("missing", "is missing", ("opening",))]))
+        1 problem in persona:
+        persona: opening: is missing.
+        """
+        found = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+        files = list(dict.fromkeys(problem.file for problem in found))
+        count = f"{len(found)} problem{'s' if len(found) > 1 else ''}"
+        return cls("\n".join([f"{count} in {', '.join(files)}:", *map(str, found)]), found)
 
 
 class TraceError(EmpathyEnvError, ValueError):

@@ -1,33 +1,60 @@
 """A person written as YAML: who they are, what happened, what they hide, what they may need.
 
-`load_persona` finds one by name or path, `load_personas` a selection. A `Persona` is a frozen
-pydantic model; unknown keys, wrong types and contradictions are errors that name the field.
+A `Persona` is a frozen pydantic model. Unknown keys, wrong types and contradictions are problems
+that name the field, all in one report. `empathy_env.library` finds and reads files.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from empathy_env.acts import NEEDS as NEEDS
 from empathy_env.acts import About, Act
 from empathy_env.acts import Need as Need
-from empathy_env.errors import InvalidArgument, InvalidPersona, UnknownName
+from empathy_env.draft import contradictions
+from empathy_env.errors import InvalidPersona, Problem, UnknownName
+from empathy_env.schema import problems_of
 
-Unit = Annotated[float, Field(ge=0.0, le=1.0)]
-Signed = Annotated[float, Field(ge=-1.0, le=1.0)]
-Text = Annotated[str, Field(min_length=1, max_length=4000)]
-Line = Annotated[str, Field(min_length=1, max_length=600)]
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
-Keyword = Annotated[
-    str, Field(pattern=r"^[^\W_A-Z]+(?:[' -]+[^\W_A-Z]+)*$", min_length=2, max_length=40)
+# A description reads on from "must be": `schema` makes its messages of them.
+Unit = Annotated[float, Field(ge=0.0, le=1.0, description="a number from 0 to 1")]
+Signed = Annotated[float, Field(ge=-1.0, le=1.0, description="a number from -1 to 1")]
+Text = Annotated[
+    str, Field(min_length=1, max_length=4000, description="text of 1 to 4000 characters")
 ]
+Line = Annotated[
+    str, Field(min_length=1, max_length=600, description="text of 1 to 600 characters")
+]
+Slug = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        max_length=60,
+        description="at most 60 lower-case letters, digits and single hyphens between them, "
+        "beginning with a letter, such as lost-keys",
+    ),
+]
+Keyword = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\W_A-Z]+(?:[' -]+[^\W_A-Z]+)*$",
+        min_length=2,
+        max_length=40,
+        description="a word or short phrase of 2 to 40 characters, in lower case, without "
+        "punctuation, such as let go",
+    ),
+]
+Split = Literal["train", "dev", "test"]
 
 
 class _Strict(BaseModel):
@@ -127,25 +154,12 @@ class Voice(_Strict):
     lines: Lines
     answers: Answers = Answers()
 
-    @model_validator(mode="after")
-    def _every_situation(self) -> Self:
-        short = [
-            name for name in Lines.model_fields if len(getattr(self.lines, name)) < _LEAST[name]
-        ]
-        if short:
-            wanted = ", ".join(f"{name} (at least {_LEAST[name]})" for name in short)
-            raise ValueError(f"too few example lines for: {wanted}")
-        return self
-
-
-_LEAST: Final = {"opens_up": 4, "guarded": 4, "deflects": 3, "hurt": 4, "relieved": 3, "leaves": 1}
-
 
 class NeedVariant(_Strict):
     """One thing that the person may be after; reset draws one of the persona's variants."""
 
     need: Need
-    split: Literal["train", "dev", "test"] | None = None
+    split: Split | None = None
     """Where this cell of persona and need belongs; None: where the persona does."""
     because: Text
     """Why this is what they need, in the third person."""
@@ -155,16 +169,6 @@ class NeedVariant(_Strict):
     """Facts that only this variant tells; they are what gives the need away."""
     lines: Lines = Lines()
     """Lines of this variant's own. It speaks them only after one of its facts has been told."""
-
-    @model_validator(mode="after")
-    def _facts_are_gated(self) -> Self:
-        bare = [fact.id for fact in self.facts if fact.gate is None]
-        if bare:
-            raise ValueError(
-                f"facts {bare} have no gate, but all variants share the opening: "
-                "a fact of one variant cannot have been told there. Give it a gate"
-            )
-        return self
 
 
 class Temperament(_Strict):
@@ -188,14 +192,21 @@ class Temperament(_Strict):
             given = dict(value)  # pyright: ignore[reportUnknownArgumentType]
         else:
             return value
-        if "type" not in given:
-            return given
-        name = given.pop("type")
-        if name not in TEMPERAMENTS:
-            raise ValueError(
-                f"unknown temperament type {name!r}; there are: {sorted(TEMPERAMENTS)}"
-            )
-        return {**TEMPERAMENTS[name], **given}
+        name = given.get("type")
+        if isinstance(name, str) and name in TEMPERAMENTS:
+            del given["type"]
+            return {**TEMPERAMENTS[name], **given}
+        return given  # with its `type`, which is refused as a field that is not known
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Let the schema know `type`, which the fields do not: a mapping with it, or it alone."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        names: dict[str, Any] = {"enum": sorted(TEMPERAMENTS), "type": "string"}
+        schema["properties"]["type"] = names
+        return schema
 
 
 TEMPERAMENTS: Final[Mapping[str, Mapping[str, float]]] = {
@@ -222,7 +233,7 @@ class Identity(_Strict):
     """Who the person is."""
 
     name: Line
-    age: Annotated[int, Field(ge=12, le=110)]
+    age: Annotated[int, Field(ge=12, le=110, description="a whole number from 12 to 110")]
     pronouns: Line
     occupation: Line
     background: Text
@@ -233,10 +244,12 @@ class Persona(_Strict):
 
     kind: Literal["persona"]
     id: Slug
-    version: Annotated[int, Field(ge=1)] = 1
+    version: Annotated[int, Field(ge=1, description="a whole number from 1 up")] = 1
     author: Line
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
-    split: Literal["train", "dev", "test"]
+    language: Annotated[
+        str, Field(pattern=r"^[a-z]{2}$", description="two lower-case letters, such as en")
+    ] = "en"
+    split: Split
     tags: tuple[Slug, ...] = ()
     identity: Identity
     happened: Text
@@ -253,28 +266,10 @@ class Persona(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        named = [variant.need for variant in self.needs]
-        if len(set(named)) < len(named):
-            raise ValueError(f"needs {named} name one need twice; merge the two variants")
-        if not any(fact.gate is None for fact in self.facts):
-            raise ValueError("no fact without a gate: at least one must be told by the opening")
-        shared = [item.id for item in (*self.facts, *self.feelings, *self.beliefs)]
-        for variant in self.needs:
-            ids = shared + [fact.id for fact in variant.facts]
-            twice = sorted({i for i in ids if ids.count(i) > 1})
-            if twice:
-                raise ValueError(f"ids {twice} are used twice (with need {variant.need!r})")
-            self._check_gates(variant, set(ids))
+        found = contradictions(self.to_data())
+        if found:
+            raise ValueError("; ".join(map(str, found)))
         return self
-
-    def _check_gates(self, variant: NeedVariant, ids: set[str]) -> None:
-        for item in (*self.facts, *variant.facts, *self.feelings, *self.beliefs):
-            unknown = sorted(set(item.gate.topic) - ids) if item.gate else []
-            if unknown:
-                raise ValueError(
-                    f"the gate of {item.id!r} names topics {unknown} that are no fact, feeling or "
-                    f"belief of this persona with need {variant.need!r}"
-                )
 
     def variant(self, need: Need) -> NeedVariant:
         """Return the variant with this need.
@@ -299,19 +294,13 @@ class Persona(_Strict):
             InvalidPersona: Listing every problem with the path of its field.
         """
         if not isinstance(data, Mapping):
-            raise InvalidPersona(
-                f"{source}: expected a mapping of fields, got {type(data).__name__}"
-            )
+            message = f"expected a mapping of fields, got {type(data).__name__}"
+            raise InvalidPersona.listing([Problem("no-mapping", message, file=source)])
         try:
             return cls.model_validate(_tuples(data))  # pyright: ignore[reportUnknownArgumentType]
         except ValidationError as error:
-            problems = [
-                f"  {_path(e['loc'])}: {e['msg']} (got {_short(e['input'])})"
-                for e in error.errors(include_url=False)
-            ]
-            raise InvalidPersona(
-                f"{source} is not a valid persona:\n" + "\n".join(problems)
-            ) from error
+            found = [*problems_of(error, cls), *contradictions(data)]  # pyright: ignore[reportUnknownArgumentType]
+            raise InvalidPersona.listing(p._replace(file=source) for p in found) from error
 
     def to_data(self) -> dict[str, Any]:
         """Return the persona as plain JSON data; `Persona.parse` is the inverse."""
@@ -325,142 +314,3 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_tuples(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
     return value
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)) or "persona"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, which YAML would let pass in silence."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if not isinstance(key.value, str):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key must be plain text", key.start_mark
-            )
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key.value!r} is given twice", key.start_mark
-            )
-        seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def content_dir(name: Literal["personas", "agents"]) -> Path:
-    """Return the folder of bundled content, in a checkout or in an installed wheel."""
-    package = Path(__file__).parent
-    installed = package / f"_{name}"
-    return installed if installed.is_dir() else package.parent / name
-
-
-def read_persona(path: Path) -> Persona:
-    """Read one persona file.
-
-    Raises:
-        InvalidPersona: If it is no YAML, not UTF-8, or breaks the schema.
-    """
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise InvalidPersona(f"{path} is not readable YAML in UTF-8: {error}") from error
-    except OSError as error:
-        raise InvalidPersona(f"{path} cannot be read: {error}") from error
-    return Persona.parse(data, source=str(path))
-
-
-@cache
-def _bundled(name: str) -> Persona:
-    persona = read_persona(content_dir("personas") / f"{name}.yaml")
-    if persona.id != name:
-        raise InvalidPersona(
-            f"{name}.yaml holds the persona {persona.id!r}; name and id must agree"
-        )
-    return persona
-
-
-def persona_names() -> list[str]:
-    """Return the names of the bundled personas, sorted."""
-    return sorted(path.stem for path in content_dir("personas").glob("*.yaml"))
-
-
-def load_persona(persona: str | os.PathLike[str] | Persona) -> Persona:
-    """Return a persona, given its bundled name, a path to a YAML file, or the value itself.
-
-    Raises:
-        UnknownName: If no bundled persona has the name.
-        InvalidPersona: If the file is not a valid persona.
-
-    >>> load_persona("laid-off-engineer").identity.age
-    52
-    """
-    if isinstance(persona, Persona):
-        return persona
-    if not isinstance(persona, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgument(f"persona={persona!r}: expected a name, a path or a Persona")
-    if isinstance(persona, os.PathLike) or persona.endswith((".yaml", ".yml")):
-        return read_persona(Path(persona))
-    names = persona_names()
-    if persona not in names:
-        raise UnknownName.among("persona", persona, names, "A path must end in .yaml.")
-    return _bundled(persona)
-
-
-def load_personas(
-    selection: str | Iterable[str | os.PathLike[str] | Persona] = "all",
-) -> dict[str, Persona]:
-    """Return the selected personas, by id, in order.
-
-    Args:
-        selection: `"all"`; or space-separated terms that must all hold, `split:dev`, `tag:work`,
-            `need:deep_empathy`, and names of which one must hold; or an iterable of names, paths
-            and personas.
-
-    Raises:
-        InvalidArgument: If a term has an unknown key, or nothing is selected.
-
-    >>> sorted(load_personas("split:dev")) == sorted(
-    ...     p.id for p in load_personas().values() if p.split == "dev")
-    True
-    """
-    if not isinstance(selection, str):
-        given: dict[str, Persona] = {}
-        for persona in map(load_persona, selection):
-            if given.setdefault(persona.id, persona) != persona:
-                raise InvalidArgument(f"two different personas have the id {persona.id!r}")
-        return _some(given, list(given))
-    terms = selection.split()
-    names = [term for term in terms if ":" not in term and term != "all"]
-    chosen = map(load_persona, names or persona_names())
-    rules = [tuple(term.split(":", 1)) for term in terms if ":" in term]
-    picked = {p.id: p for p in chosen if all(_holds(p, key, value) for key, value in rules)}
-    return _some(picked, selection)
-
-
-def _some(picked: dict[str, Persona], selection: object) -> dict[str, Persona]:
-    if not picked:
-        raise InvalidArgument(f"personas={selection!r} selects no persona; see 'persona list'")
-    return picked
-
-
-def _holds(persona: Persona, key: str, value: str) -> bool:
-    match key:
-        case "split":
-            return persona.split == value
-        case "tag":
-            return value in persona.tags
-        case "need":
-            return any(variant.need == value for variant in persona.needs)
-        case _:
-            raise UnknownName.among("selection key", key, ["split", "tag", "need"])

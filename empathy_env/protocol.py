@@ -154,11 +154,18 @@ _OPENS: Final[Mapping[str, float]] = {
 }
 
 
+_NAMES: Final = ("name", "appraiser", "speaker")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """The constants of one version of the mood's law."""
 
     name: str
+    appraiser: str = "rules"
+    """Who finds the evidence for the code user: a `RuleAppraiser` of this name."""
+    speaker: str = "templates"
+    """Who words its replies: a `TemplateSpeaker` of this name."""
     success: float = 100.0
     """Emotion at which the talk has succeeded (SAGE, arXiv 2505.02847)."""
     leave: float = 10.0
@@ -226,7 +233,7 @@ class Protocol:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name == "name" or isinstance(value, Mapping):
+            if item.name in _NAMES or isinstance(value, Mapping):
                 continue
             if (
                 isinstance(value, bool)
@@ -268,7 +275,129 @@ class Protocol:
         return cls(**data)
 
 
-PROTOCOLS: Final[Mapping[str, Protocol]] = {"appraisal-v1": Protocol(name="appraisal-v1")}
+# The held-out user: somebody else's weights under the same laws. It asks for the same eight things
+# by other routes (feelings are met by validation before reflection, listening by presence before
+# restatement, blame is lifted by being told so before being shown so), so that a policy which has
+# learnt the first table's favourites, and not what they are for, loses by it.
+_ANY_NEED_B: Final[Mapping[str, float]] = {
+    **_ANY_NEED,
+    "presence": 0.2,
+    "open_question": 0.18,
+    "closed_question": 0.08,
+    "restatement": 0.2,
+    "reflection": 0.3,
+    "validation": 0.35,
+    "affirmation": 0.2,
+    "reassurance": 0.12,
+    "interpretation": 0.05,
+    "challenge": -0.15,
+    "self_disclosure": 0.1,
+    "lecture": -0.7,
+    "toxic_positivity": -0.7,
+    "flattery": -0.5,
+    "hijack": -0.7,
+    "overpromise": -0.5,
+}
+_OWN_NEED_B: Final[Mapping[str, Mapping[str, float]]] = {
+    "attentive_listening": {
+        "presence": 1.0,
+        "restatement": 0.9,
+        "open_question": 0.4,
+        "open_question/situation": 0.8,
+        "open_question/other_person": 0.7,
+        "reflection": 0.4,
+        "validation": 0.4,
+    },
+    "deep_empathy": {
+        "reflection": 0.9,
+        "validation": 0.8,
+        "validation/own_feeling": 1.0,
+        "validation/fault": 0.5,
+        "self_disclosure": 0.4,
+        "presence": 0.4,
+        "restatement": 0.3,
+        "open_question/own_feeling": 0.45,
+    },
+    "absolution": {
+        "reassurance/fault": 1.0,
+        "validation/fault": 1.0,
+        "information/fault": 0.95,
+        "interpretation/fault": 0.9,
+        "challenge/fault": 0.85,
+        "reflection/fault": 0.5,
+    },
+    "guided_reflection": {
+        "open_question": 0.75,
+        "open_question/own_feeling": 0.95,
+        "open_question/own_act": 0.9,
+        "open_question/plan": 1.0,
+        "challenge/own_feeling": 0.4,
+        "challenge/own_act": 0.4,
+        "interpretation/own_feeling": 0.45,
+        "reflection": 0.4,
+    },
+    "critical_analysis": {
+        "challenge": 0.95,
+        "challenge/fault": 0.4,
+        "interpretation": 0.4,
+        "interpretation/fault": 0.3,
+        "interpretation/situation": 0.95,
+        "interpretation/own_act": 0.95,
+        "interpretation/plan": 0.95,
+        "information": 0.7,
+        "open_question/plan": 0.4,
+        "suggestion": 0.25,
+    },
+    "others_motives": {
+        "interpretation": 0.4,
+        "interpretation/fault": 0.35,
+        "interpretation/other_person": 0.95,
+        "challenge/other_person": 0.45,
+        "information/other_person": 0.75,
+        "open_question/other_person": 0.7,
+    },
+    "concrete_advice": {
+        "suggestion": 0.95,
+        "information": 0.95,
+        "open_question/plan": 0.45,
+        "closed_question": 0.35,
+    },
+    "specific_praise": {
+        "affirmation": 1.0,
+        "validation/own_act": 0.8,
+        "reflection": 0.3,
+    },
+}
+
+PROTOCOLS: Final[Mapping[str, Protocol]] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(name="appraisal-v1"),
+        Protocol(
+            name="appraisal-v1-b",
+            appraiser="rules-b",
+            speaker="templates-b",
+            gain=14.0,
+            loss=18.5,
+            drift=1.9,
+            ungrounded=0.1,
+            repeated=0.1,
+            habit=0.22,
+            habit_decay=0.75,
+            trust_step=0.12,
+            trust_credit=0.3,
+            heard_step=0.35,
+            met_step=0.45,
+            strain_idle=0.08,
+            resist=0.1,
+            resist_again=0.4,
+            any_need=_ANY_NEED_B,
+            own_need=_OWN_NEED_B,
+        ),
+    )
+}
+"""The protocols by name. `appraisal-v1-b` is for evaluation only: train on it and it is held out
+no more."""
 
 
 def load_protocol(protocol: str | Protocol) -> Protocol:

@@ -8,15 +8,9 @@ from typing import Any
 
 from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.errors import InvalidArgument
+from empathy_env.library import Cell, load_persona, persona_names
 from empathy_env.noise import pick
-from empathy_env.persona import (
-    NEEDS,
-    Need,
-    NeedVariant,
-    Persona,
-    load_persona,
-    persona_names,
-)
+from empathy_env.persona import NEEDS, Need, NeedVariant, Persona
 from empathy_env.protocol import PROTOCOLS, Protocol, load_protocol
 
 _SEED_LIMIT = 2**63
@@ -119,11 +113,13 @@ class Scenario:
         return cls(**fields)
 
 
-def draw_scenario(personas: Sequence[Persona], *, seed: int, **fields: Any) -> Scenario:
-    """Draw a persona and one of its needs by the seed; `fields` are those of `Scenario`.
+def draw_scenario(cells: Sequence[Cell], *, seed: int, **fields: Any) -> Scenario:
+    """Draw one of the cells by the seed; `fields` are those of `Scenario`.
 
-    Personas and needs are equally likely, independently of each other's order elsewhere.
+    First a persona is drawn, then one of its needs among the cells; each time all are equally
+    likely, and neither draw moves the other.
     """
-    persona = pick(personas, seed, 0, 0, "persona")
-    variant = pick(persona.needs, seed, 0, 0, "need")
-    return Scenario(persona=persona, need=variant.need, seed=seed, **fields)
+    people = list({persona.id: persona for persona, _ in cells}.values())
+    persona = pick(people, seed, 0, 0, "persona")
+    needs: list[Need] = [need for one, need in cells if one.id == persona.id]
+    return Scenario(persona=persona, need=pick(needs, seed, 0, 0, "need"), seed=seed, **fields)

@@ -2,6 +2,9 @@
 
 A speaker is told what the user feels and what they disclose; it only finds the words. It is a
 generator of model requests, so one that asks a model and one that does not have the same shape.
+
+The template speaker's lines are the persona's own first. Where these run out, and for the small
+change of talk (yes, no, not that, not yet), they come from a bank, `phrases/<speaker>.yaml`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Final, NamedTuple, Protocol, cast
 
 import yaml
 
-from empathy_env.acts import Appraisal
+from empathy_env.acts import HARMFUL, Appraisal, Evidence
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Felt, Outcome
 from empathy_env.noise import draw
@@ -33,9 +36,9 @@ class Moment:
         appraisal: What the agent did.
         felt: How it was felt.
         outcome: How the talk ends with this reply, or None.
+        told: Ids of all that was told before this reply.
         disclosed: What they tell now, in their words; usually one line or none.
         more: What can be added on things told before that the agent has just touched.
-        own: True if one of the variant's own facts has been told.
         spoken: Lines used before; none is used again.
         seed: The episode's seed.
         turn: This turn, counted from 1.
@@ -48,9 +51,9 @@ class Moment:
     appraisal: Appraisal
     felt: Felt
     outcome: Outcome | None
+    told: frozenset[str]
     disclosed: tuple[str, ...]
     more: tuple[str, ...]
-    own: bool
     spoken: frozenset[str]
     seed: int
     turn: int
@@ -83,6 +86,7 @@ _HURT: Final = -2.5
 _EASED: Final = 2.0
 _MOVED: Final = 5.0
 _RELIEVED: Final = 70.0
+_LOW: Final = 25.0
 
 
 def manner_of(moment: Moment) -> Manner:
@@ -105,7 +109,11 @@ def manner_of(moment: Moment) -> Manner:
 
 @dataclass(frozen=True)
 class TemplateSpeaker:
-    """Words replies from the persona's own lines, deterministically, without a model."""
+    """Words replies from written lines, deterministically, without a model.
+
+    Attributes:
+        name: Recorded in traces; also the name of its bank of lines, `phrases/<name>.yaml`.
+    """
 
     name: str = "templates"
 
@@ -113,67 +121,164 @@ class TemplateSpeaker:
         """Word one reply; asks no model."""
         yield from ()
         manner = manner_of(moment)
-        words = _Words(moment)
-        first = words.take(_response(moment, manner), "respond")
-        parts = [*moment.disclosed] if manner == "tells" else [first]
-        if manner == "tells" and first and words.chance("lead") < _LEAD[words.verbosity]:
-            parts.insert(0, first)
+        words = _Words(moment, self.name)
         if moment.outcome == "success":
-            farewell = words.take(moment.persona.voice.lines.relieved, "line")
-            parts = [*moment.disclosed, farewell]
-        elif moment.more and words.chance("more") < _MORE.get(manner, 0.0):
-            parts.append(words.take(moment.more, "more"))
-        elif manner != "tells" and (not first or words.chance("add") < _ADD[words.verbosity]):
-            parts.append(words.take(words.pool(manner), "line"))
-        if not any(parts):
-            parts = [words.silence()]
-        return Speech(" ".join(part for part in parts if part), manner, tuple(words.used))
+            parts = [*moment.disclosed, words.voice("relieved")]
+        elif manner in ("leaves", "deflects"):
+            parts = [words.voice(manner)]
+        elif manner == "hurt":
+            parts = _hurt(words)
+        else:
+            parts = _answer(words, manner)
+        text = " ".join(part for part in parts if part) or words.silence()
+        return Speech(text, manner, tuple(words.used))
 
 
-_MORE: Final[Mapping[str, float]] = {"guarded": 0.8, "opens_up": 0.45, "relieved": 0.3}
-"""Chance that what was touched is told more of, rather than something else said."""
-_LEAD: Final[Mapping[str, float]] = {"terse": 0.0, "medium": 0.35, "talkative": 0.8}
-_ADD: Final[Mapping[str, float]] = {"terse": 0.2, "medium": 0.65, "talkative": 0.9}
-
+_EAGER: Final[Mapping[str, float]] = {"terse": 0.05, "medium": 0.4, "talkative": 0.75}
+"""Chance to say more than must be said, at trust 0.3 and without strain."""
 
 _HARM: Final = re.compile(
     r"(?:hurt|harm|kill)(?:ing)? yourself|suicid|(?:end|tak)(?:ing|e)? your (?:own )?life",
     re.IGNORECASE,
 )
 
+_TAKEN: Final[Mapping[str, tuple[str, str]]] = {
+    "suggestion": ("advised", "overadvised"),
+    "information": ("informed", "overinformed"),
+    "challenge": ("reframed", "unreframed"),
+    "interpretation": ("reframed", "unreframed"),
+    "affirmation": ("praised", "overpraised"),
+    "reassurance": ("comforted", "uncomforted"),
+    "validation": ("validated", ""),
+    "reflection": ("named", "misnamed"),
+    "restatement": ("followed", ""),
+    "self_disclosure": ("shared", ""),
+}
+"""What is said first when an act lands, and when it does not, the most telling act first."""
+
+
+def _hurt(words: _Words) -> list[str]:
+    """A bad turn: what was bad about it, how that feels, or both."""
+    moment = words.moment
+    harms = [e.act for e in moment.appraisal if e.act in HARMFUL]
+    unasked = [e.act for e in moment.appraisal if e.act in ("suggestion", "information")]
+    about = f"to_{harms[0]}" if harms else _TAKEN[unasked[0]][1] if unasked else ""
+    lead = words.bank(about) if about and words.chance("lead") < 0.6 else ""
+    if lead and words.chance("more") >= words.eager:
+        return [lead]
+    return [lead, words.voice("hurt")]
+
+
+def _answer(words: _Words, manner: Manner) -> list[str]:
+    """Answer what was asked, else say how it was taken, else go on."""
+    moment = words.moment
+    question = next((e for e in reversed(moment.appraisal) if e.act.endswith("_question")), None)
+    lead = words.bank(_taken(moment))
+    if moment.disclosed:
+        body = list(moment.disclosed)
+    elif question is not None:
+        body = [words.reply(question)]
+    elif moment.more and words.chance("body") < 0.75:
+        body = [words.take(moment.more, "body")]
+    else:
+        body = []
+    if body and lead and words.chance("lead") >= words.eager:
+        words.used.remove(lead)
+        lead = ""
+    said = [lead, *body]
+    wanted = words.chance("add") < words.eager - 0.25 * len(body)
+    if not any(said) or wanted or (manner == "relieved" and not body):
+        said.append(words.voice("opens_up" if manner == "tells" else manner))
+    return said
+
+
+def _taken(moment: Moment) -> str:
+    """Name the phrases that say how the agent's turn was taken; "" if there is nothing to say."""
+    if not moment.appraisal:
+        return "silence" if not moment.heard.strip() else ""
+    found = {e.act: e.grounded for e in moment.appraisal}
+    for act, (well, badly) in _TAKEN.items():
+        if act in found:
+            landed = moment.felt.change > 0 if badly in ("", "misnamed") else _fits(moment)
+            if not landed:
+                return badly if badly != "misnamed" else ""
+            return well if found[act] else ""
+    return ""
+
+
+def _fits(moment: Moment) -> bool:
+    return moment.felt.change >= _MOVED
+
 
 class _Words:
     """The lines of one moment, each handed out once in a talk."""
 
-    def __init__(self, moment: Moment):
+    def __init__(self, moment: Moment, bank: str):
         self.moment = moment
-        self.verbosity = moment.persona.voice.verbosity
         self.used: list[str] = list(moment.disclosed)
+        self._bank = bank
+        mood, voice = moment.felt.mood, moment.persona.voice
+        self.low = mood.emotion < _LOW
+        self.eager = _EAGER[voice.verbosity] + 0.5 * (mood.trust - 0.3) - 0.3 * mood.strain
+        if self.low:
+            self.eager /= 2
 
     def chance(self, purpose: str) -> float:
         return draw(self.moment.seed, self.moment.turn, self.moment.seat, f"speak:{purpose}")
 
     def take(self, pool: Sequence[str], purpose: str) -> str:
-        """Return a line of the pool that has not been used, or "" if there is none left."""
+        """Return a line of the pool that has not been used, or "" if there is none left.
+
+        Who is low takes one of the shorter ones.
+        """
         left = [line for line in pool if line not in self.moment.spoken and line not in self.used]
         if not left:
             return ""
+        if self.low:
+            left = sorted(left, key=len)[: (len(left) + 1) // 2]
         line = left[int(self.chance(purpose) * len(left))]
         self.used.append(line)
         return line
 
-    def pool(self, manner: Manner) -> tuple[str, ...]:
-        """Return the lines for a situation: the variant's own while they last, then the voice's.
+    def bank(self, moment: str) -> str:
+        """Return a line of the bank for a moment, in the persona's register."""
+        if not moment:
+            return ""
+        return self.take(phrases(moment, self.moment.persona.voice.register_, self._bank), moment)
+
+    def voice(self, manner: Manner) -> str:
+        """Return a line for a situation: the variant's, the persona's, the bank's, in this order.
 
         The variant's are there once one of its facts has been told.
         """
-        own = _lines(self.moment.variant.lines, manner) if self.moment.own else ()
-        left = tuple(line for line in own if line not in self.moment.spoken)
-        return left or _lines(self.moment.persona.voice.lines, manner)
+        variant, told = self.moment.variant, self.moment.told
+        own = _lines(variant.lines, manner) if any(f.id in told for f in variant.facts) else ()
+        return (
+            self.take(own, "line")
+            or self.take(_lines(self.moment.persona.voice.lines, manner), "line")
+            or self.bank(manner)
+        )
+
+    def reply(self, question: Evidence) -> str:
+        """Return what answers a question for which nothing new is told."""
+        moment = self.moment
+        if _HARM.search(moment.heard):
+            return self.bank("unharmed")
+        if question.topic is not None and question.topic not in moment.told:
+            return self.bank("not_yet")
+        added = self.take(moment.more, "body")
+        if added:
+            return added
+        if question.topic is not None:
+            return self.bank("told_all")
+        if question.act == "closed_question":
+            return self.bank("closed")
+        own = getattr(moment.persona.voice.answers, question.about)
+        return self.take(own, "body") or self.bank(f"asked_{question.about}")
 
     def silence(self) -> str:
         """Return words for when no line is left: two small ones, in a pair not used before."""
-        small = phrases("silence", self.moment.persona.voice.register_)
+        small = phrases("silence", self.moment.persona.voice.register_, self._bank)
         count = len(small)
         first = int(self.chance("silence") * count * count)
         for offset in range(count * count):
@@ -186,41 +291,18 @@ class _Words:
 
 
 def _lines(lines: Lines, manner: Manner) -> tuple[str, ...]:
-    return getattr(lines, "opens_up" if manner == "tells" else manner)
+    return getattr(lines, manner)
 
 
-def _response(moment: Moment, manner: Manner) -> tuple[str, ...]:
-    """Return phrases that answer what the agent did, if it asks for an answer."""
-    if manner in ("leaves", "deflects"):
-        return ()
-    acts = {evidence.act for evidence in moment.appraisal}
-    register = moment.persona.voice.register_
-    if _HARM.search(moment.heard) and acts & {"open_question", "closed_question"}:
-        return phrases("unharmed", register)
-    if acts & {"suggestion", "information"}:
-        fits = moment.felt.change >= _MOVED
-        return phrases("advised" if fits else "overadvised", register)
-    if manner == "hurt":
-        return ()
-    if acts & {"open_question", "closed_question"}:
-        return () if moment.disclosed or moment.more else phrases("unknown", register)
-    grounded = {evidence.act for evidence in moment.appraisal if evidence.grounded}
-    if grounded & {"reflection", "validation"} and moment.felt.change > 0:
-        return phrases("named", register)
-    if "restatement" in grounded and moment.felt.change > 0:
-        return phrases("followed", register)
-    return () if moment.appraisal else phrases("silence", register)
-
-
-def phrases(moment: str, register: str) -> tuple[str, ...]:
+def phrases(moment: str, register: str, bank: str = "templates") -> tuple[str, ...]:
     """Return the small change of language for a moment, in a register."""
-    table = _phrases()[moment]
+    table = _phrases(bank)[moment]
     return table.get(register) or table["any"]
 
 
 @cache
-def _phrases() -> dict[str, dict[str, tuple[str, ...]]]:
-    text = (files("empathy_env") / "phrases.yaml").read_text(encoding="utf-8")
+def _phrases(bank: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    text = (files("empathy_env") / "phrases" / f"{bank}.yaml").read_text(encoding="utf-8")
     data = cast("dict[str, dict[str, list[str]]]", yaml.safe_load(text))
     return {
         moment: {register: tuple(lines) for register, lines in table.items()}

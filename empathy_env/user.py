@@ -33,16 +33,8 @@ from empathy_env.trace import Answer
 
 Item = Fact | Feeling | Belief
 
-_RULES = (
-    "appraiser.py",
-    "emotion.py",
-    "messages.py",
-    "noise.py",
-    "phrases.yaml",
-    "scaffold.py",
-    "speaker.py",
-    "user.py",
-)
+_RULES = ("appraiser", "emotion", "messages", "noise", "scaffold", "speaker", "user")
+_RULE_FOLDERS = ("cues", "phrases")
 
 
 @cache
@@ -52,9 +44,14 @@ def rules_digest() -> str:
     A trace records it, so that one made by other rules is not taken for one that was changed.
     """
     package = files("empathy_env")
-    cues = sorted(path.name for path in (package / "cues").iterdir() if "." in path.name)
+    data = [
+        f"{folder}/{path.name}"
+        for folder in _RULE_FOLDERS
+        for path in (package / folder).iterdir()
+        if "." in path.name
+    ]
     found = sha256()
-    for path in (*_RULES, *(f"cues/{name}" for name in cues)):
+    for path in (*(f"{name}.py" for name in _RULES), *sorted(data)):
         found.update(package.joinpath(path).read_bytes())
     return found.hexdigest()[:16]
 
@@ -199,8 +196,7 @@ class SimulatedUser:
     ) -> Moment:
         """Return what the speaker may use."""
         addressed = {evidence.topic for evidence in appraisal} & state.told
-        told_of = [self.by_id[name] for name in sorted(filter(None, addressed))]
-        facts = [item for item in told_of if isinstance(item, Fact)]
+        touched = [self.by_id[name] for name in sorted(filter(None, addressed))]
         return Moment(
             persona=self.scenario.persona,
             variant=self.scenario.variant,
@@ -208,9 +204,9 @@ class SimulatedUser:
             appraisal=appraisal,
             felt=felt,
             outcome=self.ending(felt.mood, appraisal, turn),
+            told=state.told,
             disclosed=tuple(self.by_id[name].says for name in told),
-            more=tuple(line for fact in facts for line in fact.more if line not in state.spoken),
-            own=not self.own.isdisjoint(state.told),
+            more=tuple(line for item in touched for line in item.more if line not in state.spoken),
             spoken=state.spoken,
             seed=self.scenario.seed,
             turn=turn,

@@ -10,8 +10,21 @@ import empathy_env
 PACKAGE = Path(empathy_env.__file__).parent
 LAYERS = [
     {"errors", "messages", "acts", "noise"},
-    {"persona", "difficulty", "protocol", "prompts", "spaces", "backends", "cues"},
-    {"emotion", "scaffold"},
+    {
+        "source",
+        "schema",
+        "draft",
+        "difficulty",
+        "protocol",
+        "prompts",
+        "spaces",
+        "backends",
+        "cues",
+    },
+    {"document", "persona"},
+    {"lineage", "emotion", "scaffold"},
+    {"playability"},
+    {"library"},
     {"scenario"},
     {"trace", "appraiser", "speaker"},
     {"reward", "user"},

@@ -19,7 +19,8 @@ from empathy_env.emotion import (
     next_mood,
     resists,
 )
-from empathy_env.persona import NEEDS, Reaction, Temperament, load_persona
+from empathy_env.library import load_persona
+from empathy_env.persona import NEEDS, Reaction, Temperament
 from empathy_env.protocol import PROTOCOLS
 
 P = PROTOCOLS["appraisal-v1"]

@@ -213,7 +213,7 @@ def test_a_scenario_row_opens_just_that_episode():
         ({"user": "openai"}, UnknownName, "code"),
         ({"user": echoing_backend()}, InvalidArgument, "nobody asks"),
         ({"personas": "all"}, InvalidArgument, "both"),
-        ({"persona": None, "personas": "split:nowhere"}, InvalidArgument, "split:nowhere"),
+        ({"persona": None, "personas": "split:nowhere"}, InvalidArgument, "nowhere"),
         ({"max_turns": 0}, InvalidArgument, "max_turns=0"),
         ({"max_chars": True}, InvalidArgument, "max_chars=True"),
         ({"on_fault": "ignore"}, UnknownName, "raise"),

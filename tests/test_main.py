@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from empathy_env import __version__, read_traces
 from empathy_env.__main__ import DEMO_AGENTS, app, main
 from empathy_env.errors import InvalidArgument
-from empathy_env.persona import content_dir
+from empathy_env.library import content_dir, load_cells
 
 runner = CliRunner()
 
@@ -46,7 +46,7 @@ def test_demo_compares_five_agents_and_says_what_next(tmp_path):
     found = json.loads(checked.stdout)
     assert found["wrong"] == []
     assert found["unverified"] == []
-    assert found["checked"] == 5 * 24
+    assert found["checked"] == 5 * len(load_cells())
 
 
 def test_rollout_writes_resumes_and_reports(tmp_path):
@@ -160,7 +160,7 @@ def test_lists_as_tables_and_as_json():
     assert {row["name"] for row in json.loads(call("agent", "list", "--json").stdout)} >= {"silent"}
     rows = json.loads(call("persona", "list", "split:dev", "--json").stdout)
     assert rows
-    assert {row["split"] for row in rows} == {"dev"}
+    assert {split for row in rows for split in row["splits"]} == {"dev"}
     assert "split" in call("persona", "list").output
 
 
@@ -170,7 +170,7 @@ def test_lists_as_tables_and_as_json():
         (["play", "nobody"], "No persona named 'nobody'"),
         (["rollout", "--agent", "listner", "--out", "x.jsonl"], "Did you mean 'listener'"),
         (["verify", "nowhere.jsonl"], "cannot be read"),
-        (["persona", "list", "split:nowhere"], "selects no persona"),
+        (["persona", "list", "tag:nowhere"], "selects no persona"),
         (["rollout", "--agent", "listener", "--out", "x.jsonl", "--personas", ""], "--personas=''"),
         (["rollout", "--agent", "listener", "--out", "no/x.jsonl"], "no/x.jsonl"),
         (["play", "--out", "no/x.jsonl"], "no/x.jsonl"),

@@ -6,7 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from empathy_env.persona import NEEDS, load_persona, load_personas, persona_names
+from empathy_env.library import load_persona, load_personas, persona_names
+from empathy_env.persona import NEEDS
 
 EVERYONE = load_personas()
 each_persona = pytest.mark.parametrize("name", persona_names())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from empathy_env.emotion import Mood
 from empathy_env.errors import InvalidArgument, RewardError, UnknownName
-from empathy_env.persona import load_persona
+from empathy_env.library import load_persona
 from empathy_env.reward import REWARDS, load_reward, potential
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Answer, Setup, Trace, Turn

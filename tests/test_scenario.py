@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from empathy_env.difficulty import Difficulty
 from empathy_env.errors import InvalidArgument, UnknownName
-from empathy_env.persona import Persona, load_persona, load_personas
+from empathy_env.library import load_cells, load_persona, load_personas
+from empathy_env.persona import Persona
 from empathy_env.protocol import PROTOCOLS
 from empathy_env.scenario import Scenario, draw_scenario
 
 PERSONAS = tuple(load_personas().values())
+CELLS = tuple(load_cells())
 MAREK = load_persona("laid-off-engineer")
 NEED = MAREK.needs[0].need
 P = PROTOCOLS["appraisal-v1"]
@@ -143,21 +145,33 @@ def test_episodes_of_a_file_are_told_apart():
 
 @given(st.integers(0, 2**63 - 1))
 def test_a_draw_is_a_function_of_the_seed_and_keeps_the_fields(seed):
-    scenario = draw_scenario(PERSONAS, seed=seed, max_turns=3)
-    assert scenario == draw_scenario(list(PERSONAS), seed=seed, max_turns=3)
+    scenario = draw_scenario(CELLS, seed=seed, max_turns=3)
+    assert scenario == draw_scenario(list(CELLS), seed=seed, max_turns=3)
     assert (scenario.seed, scenario.max_turns) == (seed, 3)
-    harder = draw_scenario(PERSONAS, seed=seed, difficulty=Difficulty(start=0.1))
+    harder = draw_scenario(CELLS, seed=seed, difficulty=Difficulty(start=0.1))
     assert (harder.persona, harder.need) == (scenario.persona, scenario.need)
 
 
 def test_personas_and_their_needs_are_drawn_about_equally_often():
-    draws = [draw_scenario(PERSONAS, seed=seed) for seed in range(2000)]
+    few = PERSONAS[:6]
+    cells = [cell for cell in CELLS if cell[0].id in {p.id for p in few}]
+    draws = [draw_scenario(cells, seed=seed) for seed in range(2000)]
     people = Counter(scenario.persona.id for scenario in draws)
-    fair = 2000 / len(PERSONAS)
-    assert set(people) == {persona.id for persona in PERSONAS}
+    fair = 2000 / len(few)
+    assert set(people) == {persona.id for persona in few}
     assert all(0.75 * fair < count < 1.25 * fair for count in people.values())
-    for persona in PERSONAS:
+    for persona in few:
         needs = Counter(s.need for s in draws if s.persona.id == persona.id)
         share = people[persona.id] / len(persona.needs)
         assert set(needs) == {variant.need for variant in persona.needs}
         assert all(0.65 * share < count < 1.35 * share for count in needs.values())
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_need_that_is_not_selected_is_never_drawn_and_moves_no_persona(seed):
+    held_out = PERSONAS[0].needs[0].need
+    fewer = [cell for cell in CELLS if cell != (PERSONAS[0], held_out)]
+    scenario, full = draw_scenario(fewer, seed=seed), draw_scenario(CELLS, seed=seed)
+    assert (scenario.persona, scenario.need) in fewer
+    assert scenario.persona == full.persona
+    assert scenario.need == full.need or scenario.persona == PERSONAS[0]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from empathy_env.acts import Evidence
 from empathy_env.emotion import Mood
 from empathy_env.errors import TraceError
-from empathy_env.persona import load_persona
+from empathy_env.library import load_persona
 from empathy_env.scenario import Scenario
 from empathy_env.trace import (
     Answer,

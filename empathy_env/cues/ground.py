@@ -106,6 +106,12 @@ class Ground:
         self._known: set[int] | None = None
         self._found: dict[int, dict[int, int]] = {}
 
+    def share(self, number: int) -> tuple[int, int]:
+        """How many content words a sentence has, and how many of them the user has said."""
+        s = self._text.sentences[number]
+        content = _content(self._text.words[s.first : s.last], tables().lists["stop"])
+        return len(content), len(self._told & content)
+
     def shared(self, number: int) -> int:
         """How many content words a sentence shares with what the user told.
 
@@ -170,9 +176,13 @@ class Ground:
     def tie(self, number: int) -> tuple[str | None, bool]:
         """The topic that a sentence addresses, and whether it is tied to what was said."""
         found, own, leans = self._matched(number), self._own(number), False
-        if not found and not own and number:
-            # "That sounds exhausting" and "What was it like?" lean on the sentence before.
-            found, own, leans = self._matched(number - 1), self._own(number - 1), True
+        if number and not own and not any(self._topics[t].told for t in found):
+            # "That sounds exhausting" and "What was the walk like?" lean on the sentence before:
+            # the second asks of something not told yet, and takes only its footing from there.
+            before, own = self._matched(number - 1), self._own(number - 1)
+            leans = not found or own or any(self._topics[t].told for t in before)
+            own = own or (bool(found) and leans)
+            found = found or before
         if len(found) > _MOST_TOPICS:
             return None, False
         if not found:

@@ -1,0 +1,149 @@
+"""A linear reading of sentences: how far their words, pairs of words and build speak for each act.
+
+Cues know idioms; this knows what is usual. A sentence is a bag of features, each with one whole
+number for every act, learnt from labelled sentences by benchmarks/fit_appraiser.py. Their sum,
+against the act's bar, decides. Whole numbers, so that every machine reads alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache, lru_cache
+from importlib.resources import files
+from io import BytesIO
+from itertools import chain, pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from empathy_env.cues import Text
+
+_ME: Final = frozenset("i me my mine myself".split())
+_YOU: Final = frozenset("you your yours yourself u ur".split())
+
+Feature = str | tuple[str, str]
+"""A word, a pair of neighbours, or something of the build, which has "=" in it."""
+
+
+class Model(NamedTuple):
+    """What has been learnt.
+
+    Attributes:
+        places: The row of each feature.
+        weights: Shape (1 + features, acts), whole numbers; the acts in the order of `ACTS`. Row 0
+            is empty.
+        bars: For each act, what the sum of weights, divided by the square root of how many
+            features are known, must exceed.
+    """
+
+    places: dict[Feature, int]
+    weights: NDArray[np.int32]
+    bars: NDArray[np.float64]
+
+
+@cache
+def model(name: str) -> Model:
+    """Read the model of this name, once."""
+    with np.load(BytesIO(files("empathy_env").joinpath("cues", f"{name}.npz").read_bytes())) as f:
+        names = bytes(f["names"]).decode().split("\n")
+        places = {_parsed(n): row for row, n in enumerate(names, start=1)}
+        return Model(places, f["weights"].astype(np.int32), f["bars"])
+
+
+def save(learnt: Model) -> bytes:
+    """Return a model as the bytes that `model` reads."""
+    names = "\n".join(n if isinstance(n, str) else " ".join(n) for n in learnt.places)
+    file = BytesIO()
+    np.savez_compressed(
+        file,
+        names=np.frombuffer(names.encode(), np.uint8),
+        weights=learnt.weights.astype(np.int16),
+        bars=learnt.bars,
+    )
+    return file.getvalue()
+
+
+def _parsed(name: str) -> Feature:
+    first, space, second = name.partition(" ")
+    return (first, second) if space else name
+
+
+def features(
+    text: Text,
+    number: int,
+    keys: Sequence[tuple[str, ...]],
+    shared: tuple[int, int],
+    acts: Collection[str],
+) -> set[Feature]:
+    """Return what a sentence has.
+
+    Args:
+        text: The utterance.
+        number: Which of its sentences.
+        keys: For each word of the text what cues know it by; nothing if it is quoted.
+        shared: How many content words the sentence has, and how many of them the user has said.
+        acts: What the cues found in the sentence.
+    """
+    first, last, asks, _ = text.sentences[number]
+    words = text.words[first:last]
+    if () in keys[first:last]:
+        words = tuple(w if keys[i] else "<quoted>" for i, w in enumerate(words, first))
+    mark = "?" if asks else "."
+    content, told = shared
+    found: set[Feature] = {*words, *pairwise(words), ("^", words[0]), (words[-1], mark)}
+    found.add((f"^{mark}", words[0]))
+    before = text.sentences[number - 1] if number else None
+    found |= _build(
+        mark,
+        min(3, sum(map(_ME.__contains__, words))),
+        min(3, sum(map(_YOU.__contains__, words))),
+        min(6, len(words) // 3),
+        min(4, len(text.sentences)),
+        min(4, told),
+        4 * told // content if content else 0,
+        number == len(text.sentences) - 1,
+        before and _ME.isdisjoint(text.words[before.first : before.last]),
+    )
+    if acts:
+        found.update([f"cue={act}" for act in acts])
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _build(
+    mark: str,
+    me: int,
+    you: int,
+    size: int,
+    of: int,
+    told: int,
+    share: int,
+    last: bool,
+    before: object,
+) -> frozenset[Feature]:
+    """The features of a sentence's build. Few builds are met, so each is put in words once."""
+    names = {
+        f"mark={mark}",
+        f"me={me}",
+        f"you={you}",
+        f"me={me > 0},you={you > 0}{mark}",
+        f"size={size}",
+        f"size={size}{mark}",
+        f"of={of}",
+        f"told={told}",
+        f"share={share}{mark}",
+        f"last={last}",
+    }
+    return frozenset(names if before is None else {*names, f"before={before}"})
+
+
+def margins(found: Sequence[Iterable[Feature]], learnt: Model) -> NDArray[np.float64]:
+    """Return by how much each sentence clears the bar of each act; shape (sentences, acts)."""
+    get = learnt.places.get
+    # Row 0 is that of every sentence, so that none is empty.
+    rows = [[0, *[row for row in map(get, names) if row is not None]] for names in found]
+    sizes = np.array([len(row) for row in rows])
+    starts = np.cumsum(sizes) - sizes
+    sums = np.add.reduceat(learnt.weights.take(list(chain.from_iterable(rows)), 0), starts, 0)
+    return sums / np.sqrt(np.maximum(1, sizes - 1))[:, None] - learnt.bars
