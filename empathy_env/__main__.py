@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from empathy_env import __version__
 from empathy_env.agents import agent_names, load_agent
+from empathy_env.commands import persona
+from empathy_env.commands.console import AsJson, err, out, print_json, print_table, tracked
 from empathy_env.emotion import Mood
 from empathy_env.episode import Episode, Task
 from empathy_env.errors import EmpathyEnvError, InvalidArgument
-from empathy_env.library import load_cells, split_of
+from empathy_env.library import load_cells
 from empathy_env.measures import Interval, cluster_bootstrap
 from empathy_env.rollout import record
 from empathy_env.scenario import Scenario
@@ -37,15 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 agent_app = typer.Typer(help="Agents that come with the package.", no_args_is_help=True)
-persona_app = typer.Typer(help="Personas that come with the package.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
-app.add_typer(persona_app, name="persona")
+app.add_typer(persona.app, name="persona")
 
-T = TypeVar("T")
-out = Console()
-err = Console(stderr=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
 _FEWEST_PERSONAS = 5
 """With fewer, resampling them says next to nothing about others."""
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
@@ -88,10 +81,10 @@ def demo(
         path = folder / f"{name}.jsonl"
         path.unlink(missing_ok=True)
         traces = record(path, task, load_agent(name), scenarios, concurrency=16)
-        found[name] = list(_tracked(traces, name, len(scenarios)))
+        found[name] = list(tracked(traces, name, len(scenarios)))
     rows = [_summary(name, traces) for name, traces in found.items()]
     if as_json:
-        _print_json({"traces": str(folder), "agents": rows})
+        print_json({"traces": str(folder), "agents": rows})
         return
     _print_summaries(
         rows, f"{len(scenarios)} talks an agent: every persona and need, difficulty moderate"
@@ -194,12 +187,12 @@ def rollout(
     scenarios = [task.scenario(seed + number) for number in range(episodes)]
     player = load_agent(agent)
     talks = record(path, task, player, scenarios, concurrency=concurrency, resume=resume)
-    new = sum(1 for _ in _tracked(talks, "talking", episodes))
+    new = sum(1 for _ in tracked(talks, "talking", episodes))
     wanted = {scenario.episode_id for scenario in scenarios}
     traces = [line.trace for line in read_lines(path).lines if line.trace.id in wanted]
     row = _summary(player.name, traces)
     if as_json:
-        _print_json({"traces": str(path), "new": new, **row})
+        print_json({"traces": str(path), "new": new, **row})
         return
     _print_summaries([row], f"{len(traces)} talks, {new} of them new, in {escape(str(path))}")
 
@@ -222,7 +215,7 @@ def verify(
     for path in paths:
         read = read_lines(path)
         wrong += [_problem(path, text) for text in _file_problems(read)]
-        for line in _tracked(read.lines, escape(str(path)), len(read.lines)):
+        for line in tracked(read.lines, escape(str(path)), len(read.lines)):
             verdict = verify_trace(line, rewards=reward or ())
             checked += 1
             unfinished += line.trace.outcome is None
@@ -231,7 +224,7 @@ def verify(
                 wrong.append(_problem(path, str(verdict.mismatch), verdict.id))
     counts = {"checked": checked, "unfinished": unfinished}
     if as_json:
-        _print_json({**counts, "wrong": wrong, "unverified": sorted(unverified)})
+        print_json({**counts, "wrong": wrong, "unverified": sorted(unverified)})
     else:
         for entry in wrong:
             out.print(f"{entry['file']} {entry['episode']}: {entry['problem']}", markup=False)
@@ -264,42 +257,11 @@ def list_agents(as_json: AsJson = False) -> None:
     agents = [load_agent(name) for name in agent_names()]
     rows = [{"name": a.name, "cheats": a.cheats, "summary": a.summary} for a in agents]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
-    _print_table(
+    print_table(
         ("name", "cheats", "summary"), ((r["name"], r["cheats"], r["summary"]) for r in rows)
     )
-
-
-@persona_app.command("list")
-def list_personas(
-    selection: Annotated[str, typer.Argument(help="Such as 'split:dev need:absolution'.")] = "all",
-    as_json: AsJson = False,
-) -> None:
-    """List the personas, with the needs that are selected."""
-    cells = load_cells(selection)
-    chosen = {p.id: [p.variant(need) for one, need in cells if one.id == p.id] for p, _ in cells}
-    rows: list[dict[str, Any]] = [
-        {
-            "id": p.id,
-            "splits": list(dict.fromkeys(split_of(p, variant) for variant in chosen[p.id])),
-            "name": p.identity.name,
-            "age": p.identity.age,
-            "occupation": p.identity.occupation,
-            "needs": [variant.need for variant in chosen[p.id]],
-            "tags": list(p.tags),
-        }
-        for p in {p.id: p for p, _ in cells}.values()
-    ]
-    if as_json:
-        _print_json(rows)
-        return
-    columns = ("id", "splits", "name", "age", "needs", "tags")
-    _print_table(columns, ([_cell(row[name]) for name in columns] for row in rows))
-
-
-def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def _summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
@@ -339,19 +301,6 @@ def _print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
     out.print(table)
 
 
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table()
-    for name in columns:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
-    out.print(table)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
 def _mood_bar(mood: Mood) -> str:
     filled = round(mood.emotion / 100 * 30)
     colour = "red" if mood.emotion < 30 else "yellow" if mood.emotion < 70 else "green"
@@ -360,18 +309,6 @@ def _mood_bar(mood: Mood) -> str:
     )
     bar = f"[{colour}]{'█' * filled}[/{colour}]{'░' * (30 - filled)}"
     return f"  {bar} {mood.emotion:5.1f}   {parts}"
-
-
-def _tracked(items: Iterable[T], text: str, total: int) -> Iterator[T]:
-    """Pass items on while a bar on stderr shows how far they are."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield from progress.track(items, total=total, description=text)
 
 
 def main() -> None:

@@ -12,8 +12,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, cast
 
-import numpy as np
-
 from empathy_env.acts import ACTS, HARMFUL, About, Act, Appraisal, Context, Evidence
 from empathy_env.backends import Reply, Request
 from empathy_env.cues import FRAME, Text, plain, read, tables
@@ -113,7 +111,8 @@ def _place(text: Text, hit: Hit) -> tuple[int, int]:
     """The words of a cue up to the end of their clause."""
     s = text.sentences[hit.sentence]
     end = min((c for c in s.clauses if c >= hit.last), default=s.last)
-    return text.starts[hit.first], text.ends[max(end, hit.last) - 1]
+    places = text.places(hit.sentence)
+    return places[hit.first - s.first][0], places[max(end, hit.last) - 1 - s.first][1]
 
 
 def appraise_by_rules(
@@ -177,7 +176,7 @@ def _look(utterance: str, context: Context, name: str) -> _Seen:
     ground = Ground(utterance, text, context)
     odd, quoted = injections(low, known), quoted_in(low)
     spans = [span for span in odd if not ground.told_in(low[slice(*span)])]
-    keys = masked(text, known, [*spans, *quoted])
+    keys = masked(text, known, [*spans, *quoted], () if name == CUED else ("",))
     hits = cue_hits(text, keys, known)
     shunned = shunned_in(text, known, quoted, hits, inside(text, odd, touching=True))
     hits = [hit for hit in hits if hit.act != FRAME]
@@ -198,10 +197,7 @@ def sentence_features(
     """Return the place and the features of each sentence, as a model of this name sees them."""
     seen = _look(utterance, context, name)
     text = seen.text
-    return [
-        (text.starts[s.first], text.ends[s.last - 1], _features(seen, number))
-        for number, s in enumerate(text.sentences)
-    ]
+    return [(*text.place(number), _features(seen, number)) for number in range(len(text.sentences))]
 
 
 def _features(seen: _Seen, number: int) -> set[Feature]:
@@ -219,7 +215,8 @@ def _judged(seen: _Seen, learnt: Model) -> list[Hit]:
         return []
     clear = margins([_features(seen, number) for number in numbers], learnt)
     found: dict[int, list[Hit]] = {number: [] for number in numbers}
-    for row, column in np.argwhere(clear > _CONSENT).tolist():
+    rows, columns = (clear > _CONSENT).nonzero()
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         number, act = numbers[row], ACTS[column]
         cue = next((hit for hit in seen.cues[number] if hit.act == act), None)
         if cue or (clear[row, column] > _SURE and _possible(act, seen, number)):
@@ -235,8 +232,15 @@ def _judged(seen: _Seen, learnt: Model) -> list[Hit]:
 
 
 def _possible(act: str, seen: _Seen, number: int) -> bool:
-    """Whether an act is possible that words alone suggest: who says something back shares words."""
-    return act != "restatement" or seen.ground.share(number)[1] > 1
+    """Whether an act that no cue has found can be performed by this sentence.
+
+    What is denied or reported is not performed, and who says something back shares words.
+    """
+    if number in seen.shunned:
+        return False
+    if act != "restatement":
+        return True
+    return seen.ground.share(number)[1] > 1 and seen.ground.formed(number)
 
 
 def _evidence(hit: Hit, utterance: str, text: Text, ground: Ground) -> Evidence:

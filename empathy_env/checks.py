@@ -1,4 +1,4 @@
-"""What is the matter with persona files, and what that means for training.
+"""What is the matter with a persona, and what that means for training.
 
 Errors keep a persona from being used, or a need from being met. Warnings are what an agent would
 learn wrongly, or never see. Notes are worth a look. The talks behind them are those of `probes`.
@@ -7,93 +7,15 @@ learn wrongly, or never see. Notes are worth a look. The talks behind them are t
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import NamedTuple
 
-from empathy_env.document import Field, Node, find, placed
-from empathy_env.errors import InvalidPersona, Problem
-from empathy_env.library import check_personas, content_dir, persona_names, read_persona
-from empathy_env.likeness import Likeness, like_lines, like_stories
-from empathy_env.lineage import read_lineage
+from empathy_env.document import Field
 from empathy_env.persona import Gate, Lines, Persona
 from empathy_env.probes import Trial, trials, unheard_words, when_asked
+from empathy_env.subject import Finding, Subject
 from empathy_env.user import Item
-
-Level = Literal["error", "warning", "note"]
-LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
-
-
-class Finding(NamedTuple):
-    """One thing that is the matter.
-
-    Attributes:
-        level: How bad it is.
-        problem: What is the matter, and where.
-        means: What it means for training.
-    """
-
-    level: Level
-    problem: Problem
-    means: str
-
-
-class Subject(NamedTuple):
-    """A persona that is checked, and the file that it comes from."""
-
-    persona: Persona
-    root: Node
-
-    def placed(self, rule: str, message: str, field: Field, hint: str = "") -> Problem:
-        """Return a problem with the place of its field."""
-        return placed(Problem(rule, message, field, hint), self.root)
-
-
-def bundled_files() -> list[Path]:
-    """Return the files of the bundled personas."""
-    return [content_dir("personas") / f"{name}.yaml" for name in persona_names()]
-
-
-def read_subjects(paths: Iterable[Path]) -> tuple[list[Subject], list[Finding]]:
-    """Read persona files; return those that can be played, and what is wrong with any.
-
-    That includes what is wrong with them beside each other and beside the bundled personas.
-    """
-    chosen = list(dict.fromkeys(paths))
-    problems = check_personas([*_bundled_beside(chosen), *chosen])
-    subjects: list[Subject] = []
-    for path in chosen:
-        try:
-            persona = read_persona(path)
-        except InvalidPersona:
-            continue  # what is wrong with it is among the problems
-        subjects += _with_places(persona, path)
-    return subjects, [Finding("error", problem, _meaning(problem)) for problem in problems]
-
-
-def _bundled_beside(paths: Iterable[Path]) -> list[Path]:
-    given = {path.resolve() for path in paths}
-    return [path for path in bundled_files() if path.resolve() not in given]
-
-
-def _with_places(persona: Persona, path: Path) -> list[Subject]:
-    root = read_lineage(path, content_dir("personas")).root
-    return [] if root is None else [Subject(persona, root)]
-
-
-_MEANT: Final = {
-    "duplicate-id": "Their talks cannot be told apart in a trace, so the two are never used together.",
-    "shared-text": "An agent would meet in training what is held out to test it.",
-    "unmet-need": "No agent can succeed in a talk with this need.",
-    "unreached-trust": "No agent is ever told it.",
-}
-
-
-def _meaning(problem: Problem) -> str:
-    unusable = "The file cannot be loaded, so no talk can be played with it."
-    return _MEANT.get(problem.rule, unusable)
 
 
 def findings_alone(subject: Subject, *, seeds: int = 3) -> list[Finding]:
@@ -186,13 +108,21 @@ def _unheard(subject: Subject) -> Iterator[Finding]:
 
 
 class _Group(NamedTuple):
-    """Lines of one situation, with the numbers of the trials in which they could be said."""
+    """Lines of one situation.
+
+    Attributes:
+        field: Where they stand.
+        lines: The lines.
+        trials: Numbers of the trials in which they could be said.
+        manner: The situation, if it is one of the voice.
+        spare: Whether others are said before these, so that few talks get to them.
+    """
 
     field: Field
     lines: tuple[str, ...]
     trials: tuple[int, ...]
-    spare: bool
-    """Whether others are said before these, so that few talks get to them."""
+    manner: str = ""
+    spare: bool = False
 
 
 def _groups(persona: Persona) -> Iterator[_Group]:
@@ -200,40 +130,41 @@ def _groups(persona: Persona) -> Iterator[_Group]:
     for name in Lines.model_fields:
         shared = getattr(persona.voice.lines, name)
         own = [getattr(variant.lines, name) for variant in persona.needs]
-        yield _Group(("voice", "lines", name), shared, everywhere, all(own))
+        yield _Group(("voice", "lines", name), shared, everywhere, name, all(own))
         for number, lines in enumerate(own):
-            yield _Group(("needs", number, "lines", name), lines, (number,), False)
+            yield _Group(("needs", number, "lines", name), lines, (number,), name)
     for name in type(persona.voice.answers).model_fields:
-        lines = getattr(persona.voice.answers, name)
-        yield _Group(("voice", "answers", name), lines, everywhere, False)
+        yield _Group(("voice", "answers", name), getattr(persona.voice.answers, name), everywhere)
     for item, field in _items(persona):
         where = (int(field[1]),) if field[0] == "needs" else everywhere
-        yield _Group((*field, "more"), item.more, where, False)
+        yield _Group((*field, "more"), item.more, where)
 
 
 def _unsaid(subject: Subject, played: Sequence[Trial]) -> Iterator[Finding]:
-    said = ["\n".join(_replies(trial)) for trial in played]
+    said = ["\n".join(turn.answers[0].reply for turn in trial.turns) for trial in played]
     asked = when_asked(subject.persona)
     rare: list[str] = []
-    missing = whole = 0
+    unsaid = whole = 0
     for group in _groups(subject.persona):
         text = "\n".join(said[number] for number in group.trials)
-        unsaid = sum(line not in text for line in group.lines)
-        missing, whole = missing + unsaid, whole + len(group.lines)
-        field = ".".join(map(str, group.field))
-        if unsaid:
-            rare.append(f"{field} ({unsaid} of {len(group.lines)})")
-        if unsaid and unsaid == len(group.lines) and not group.spare:
-            if any(line in asked for line in group.lines):
-                continue
-            count = sum(len(played[number].talks) for number in group.trials)
-            yield _dead(subject, group.field, count)
+        missing = [line for line in group.lines if line not in text]
+        unsaid, whole = unsaid + len(missing), whole + len(group.lines)
+        if missing:
+            rare.append(f"{'.'.join(map(str, group.field))} ({len(missing)})")
+        if missing and missing == [*group.lines] and not _reached(group, played, asked):
+            yield _dead(subject, group.field, sum(len(played[n].talks) for n in group.trials))
     if rare:
-        yield _rare(subject, rare, f"{missing} of {whole}", sum(len(t.talks) for t in played))
+        count = sum(len(trial.talks) for trial in played)
+        message = f"{unsaid} of {whole} lines were said in none of {count} talks: "
+        problem = subject.placed("rare-lines", message + ", ".join(rare), ("id",))
+        means = "They are spare, said after others or at rare moments: agents hear few of them."
+        yield Finding("note", problem, means)
 
 
-def _replies(trial: Trial) -> Iterator[str]:
-    return (turn.answers[0].reply for talk in trial.talks for turn in talk.turns)
+def _reached(group: _Group, played: Sequence[Trial], asked: str) -> bool:
+    """Whether a talk could come to these lines, though none of those that were played did."""
+    manners = {turn.answers[0].manner for n in group.trials for turn in played[n].turns}
+    return group.spare or group.manner in manners or any(line in asked for line in group.lines)
 
 
 def _dead(subject: Subject, field: Field, count: int) -> Finding:
@@ -242,12 +173,6 @@ def _dead(subject: Subject, field: Field, count: int) -> Finding:
     hint = "Look at when this situation arises, or leave the lines out."
     means = "Agents never hear these lines; changing them changes nothing."
     return Finding("warning", subject.placed("dead-lines", message, field, hint), means)
-
-
-def _rare(subject: Subject, rare: Sequence[str], missing: str, count: int) -> Finding:
-    message = f"{missing} lines were said in none of {count} talks: {', '.join(rare)}"
-    means = "They are spare ones, said after others or at rare moments; agents hear them seldom."
-    return Finding("note", subject.placed("rare-lines", message, ("id",)), means)
 
 
 def _leaks(subject: Subject) -> Iterator[Finding]:
@@ -269,7 +194,7 @@ def _leaks(subject: Subject) -> Iterator[Finding]:
             yield Finding("note", problem, means)
 
 
-def _listed(guessed: dict[str, list[str]]) -> str:
+def _listed(guessed: Mapping[str, list[str]]) -> str:
     return "; ".join(f"{need} ({', '.join(words)})" for need, words in guessed.items())
 
 
@@ -303,53 +228,3 @@ def _shared_lines(persona: Persona) -> Iterator[tuple[Field, str]]:
         for situation, lines in getattr(persona.voice, name):
             for number, line in enumerate(lines):
                 yield ("voice", name, situation, number), line
-
-
-def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
-    """Return which of these personas are too much like each other, or like a bundled one."""
-    names = {Path(subject.root.place.file).resolve() for subject in subjects}
-    beside = [path for path in bundled_files() if path.resolve() not in names]
-    others = [one for path in beside for one in _with_places(read_persona(path), path)]
-    everybody = [*others, *subjects]
-    personas = [subject.persona for subject in everybody]
-    pairs: defaultdict[tuple[int, int], list[Likeness]] = defaultdict(list)
-    for like in like_lines(personas):
-        if like.other >= len(others) and not _inherited(everybody, like):
-            pairs[like.one, like.other].append(like)
-    stories = [
-        like
-        for like in like_stories(personas)
-        if like.other >= len(others) and not _inherited(everybody, like)
-    ]
-    found = [_same_lines(everybody, likes) for likes in pairs.values()]
-    return [*found, *(_same_story(everybody, like) for like in stories)]
-
-
-def _inherited(everybody: Sequence[Subject], like: Likeness) -> bool:
-    """Whether both are one text in one file: one of the two extends the other."""
-    one, _ = find(everybody[like.one].root, like.field)
-    other, _ = find(everybody[like.other].root, like.place)
-    ours, theirs = one.place, other.place
-    same_file = Path(ours.file).resolve() == Path(theirs.file).resolve()
-    return same_file and (ours.line, ours.column) == (theirs.line, theirs.column)
-
-
-def _same_lines(everybody: Sequence[Subject], likes: Sequence[Likeness]) -> Finding:
-    first = likes[0]
-    one, subject = everybody[first.one], everybody[first.other]
-    count = "1 line is" if len(likes) == 1 else f"{len(likes)} lines are"
-    message = f"{count} almost or wholly one of {one.persona.id!r}: {first.theirs!r}"
-    if first.text != first.theirs:
-        message += f" (there {first.text!r})"
-    problem = subject.placed("same-line", message, first.place, "Find words of their own for them.")
-    means = "People who say the same are one person to an agent: it learns the line, not to listen."
-    return Finding("warning", problem, means)
-
-
-def _same_story(everybody: Sequence[Subject], like: Likeness) -> Finding:
-    one, subject = everybody[like.one], everybody[like.other]
-    message = f"the story is much like that of {one.persona.id!r} ({like.share:.2f}): {like.text}"
-    hint = "Change what happened, or leave one of the two out."
-    problem = subject.placed("same-story", message, like.place, hint)
-    means = "Two of one kind count double in training, and a test with one says little beside."
-    return Finding("warning", problem, means)

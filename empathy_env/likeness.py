@@ -1,4 +1,4 @@
-"""How much two personas are alike: lines that both say, and stories that are told in the same words.
+"""How much two personas are alike: lines that both say, stories told in the same words.
 
 An agent that was trained with one of two people who are alike has half met the other, so what is
 measured with that one says less about strangers.
@@ -13,10 +13,13 @@ from functools import cache
 from importlib.resources import files
 from itertools import combinations
 from math import sqrt
+from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from empathy_env.document import Field
+from empathy_env.document import Field, find
+from empathy_env.library import read_persona
 from empathy_env.persona import Persona
+from empathy_env.subject import Finding, Subject, bundled_beside, with_places
 
 NEAR: Final = 0.75
 """Share of the words of two lines, in [0, 1], that are in both if they are nearly the same.
@@ -57,7 +60,7 @@ class Likeness(NamedTuple):
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in lower case.
 
-    >>> words_of("Well. That’s me told.")
+    >>> words_of("Well. That's me told.")
     ['well', "that's", 'me', 'told']
     """
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("\u2019", "'"))
@@ -145,3 +148,52 @@ def _stop_words() -> frozenset[str]:
     path = files("empathy_env").joinpath("cues", "words-stop.txt")
     lines = (line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines())
     return frozenset(word for line in lines for word in line.split())
+
+
+def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
+    """Return which of these personas are too much like each other, or like a bundled one."""
+    beside = bundled_beside(Path(subject.root.place.file) for subject in subjects)
+    others = [one for path in beside for one in with_places(read_persona(path), path)]
+    everybody = [*others, *subjects]
+    personas = [subject.persona for subject in everybody]
+    pairs: defaultdict[tuple[int, int], list[Likeness]] = defaultdict(list)
+    for like in like_lines(personas):
+        if like.other >= len(others) and not _inherited(everybody, like):
+            pairs[like.one, like.other].append(like)
+    stories = [
+        like
+        for like in like_stories(personas)
+        if like.other >= len(others) and not _inherited(everybody, like)
+    ]
+    found = [_same_lines(everybody, likes) for likes in pairs.values()]
+    return [*found, *(_same_story(everybody, like) for like in stories)]
+
+
+def _inherited(everybody: Sequence[Subject], like: Likeness) -> bool:
+    """Whether both are one text in one file: one of the two extends the other."""
+    one, _ = find(everybody[like.one].root, like.field)
+    other, _ = find(everybody[like.other].root, like.place)
+    ours, theirs = one.place, other.place
+    same_file = Path(ours.file).resolve() == Path(theirs.file).resolve()
+    return same_file and (ours.line, ours.column) == (theirs.line, theirs.column)
+
+
+def _same_lines(everybody: Sequence[Subject], likes: Sequence[Likeness]) -> Finding:
+    first = likes[0]
+    one, subject = everybody[first.one], everybody[first.other]
+    count = "1 line is" if len(likes) == 1 else f"{len(likes)} lines are"
+    message = f"{count} almost or wholly one of {one.persona.id!r}: {first.theirs!r}"
+    if first.text != first.theirs:
+        message += f" (there {first.text!r})"
+    problem = subject.placed("same-line", message, first.place, "Find words of their own for them.")
+    means = "People who say the same are one person to an agent: it learns the line, not to listen."
+    return Finding("warning", problem, means)
+
+
+def _same_story(everybody: Sequence[Subject], like: Likeness) -> Finding:
+    one, subject = everybody[like.one], everybody[like.other]
+    message = f"the story is much like that of {one.persona.id!r} ({like.share:.2f}): {like.text}"
+    hint = "Change what happened, or leave one of the two out."
+    problem = subject.placed("same-story", message, like.place, hint)
+    means = "Two of one kind count double in training, and a test with one says little beside."
+    return Finding("warning", problem, means)

@@ -24,7 +24,7 @@ from empathy_env.messages import Message
 from empathy_env.persona import Gate, Persona
 from empathy_env.rollout import play
 from empathy_env.scenario import Scenario
-from empathy_env.trace import Trace
+from empathy_env.trace import Trace, Turn
 from empathy_env.user import Item
 
 POOR: Final = ("advisor", "everything", "random", "silent")
@@ -56,16 +56,19 @@ class Trial(NamedTuple):
         return self.oracle + self.others
 
     @property
+    def turns(self) -> tuple[Turn, ...]:
+        """All their turns."""
+        return tuple(turn for talk in self.talks for turn in talk.turns)
+
+    @property
     def told(self) -> frozenset[str]:
         """Ids of all that was told in any of them."""
-        turns = (turn for talk in self.talks for turn in talk.turns)
-        return frozenset(name for turn in turns for name in turn.answers[0].told)
+        return frozenset(name for turn in self.turns for name in turn.answers[0].told)
 
     @property
     def most_trust(self) -> float:
         """The highest trust that any of them reached, in [0, 1]."""
-        turns = (turn for talk in self.talks for turn in talk.turns)
-        return max((turn.answers[0].mood.trust for turn in turns), default=0.0)
+        return max((turn.answers[0].mood.trust for turn in self.turns), default=0.0)
 
     @property
     def successes(self) -> int:
@@ -124,13 +127,13 @@ _QUESTIONS: Final = (
     (
         "How have you managed?",
         "What have you tried?",
-        "What was it that helped you, if you looked?",
+        "What helped, when you tried?",
     ),
     ("What does she think?", "How are they about it?", "What did he say?"),
     (
         "What will you do?",
         "What are you planning next?",
-        "What would you like to happen next week?",
+        "What do you hope for next week?",
     ),
     ("Whose fault is it?", "Why do you blame yourself?", "Who is to blame, do you think?"),
 )
@@ -185,7 +188,8 @@ def _towards(item: Item, talk: Conversation) -> Iterator[str]:
 
     acts: list[Act] = [act for act in gate.acts if act in _BY_ACT] or list(_EASING)
     topic = user.by_id[gate.topic[turn % len(gate.topic)]] if gate.topic else item
-    for act in dict.fromkeys(acts[(turn + shift) % len(acts)] for shift in range(2)):
+    two: tuple[Act, Act] = (acts[turn % len(acts)], acts[(turn + 1) % len(acts)])
+    for act in dict.fromkeys(two):
         # The question names the thing itself, so that nothing else is told before it.
         yield f"{worded(act, topic)} {worded('open_question', item)}"
     told = [user.by_id[name] for name in sorted(state.told)]

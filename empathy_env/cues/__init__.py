@@ -30,9 +30,9 @@ from empathy_env.acts import ACTS
 FRAME: Final = "reported"
 """The pseudo act of phrases after which words are not the speaker's own."""
 
-_TOKEN: Final = re.compile(
-    r"\w[\w']*|[.!?\u2026;\n\u3002\uff01\uff1f\u0964\u061f]+|[,:()\u2013\u2014]"
-)
+_WORD: Final = re.compile(r"\w[\w']*")
+_END: Final = re.compile(r"([.!?\u2026;\n\u3002\uff01\uff1f\u0964\u061f]+)")
+_CLAUSE: Final = re.compile(r"[,:()\u2013\u2014]")
 _YOU_ARE: Final = re.compile(r"\byou (?:are|were\|are|are\|were)(?:\|\S+)? ")
 _CONTRACTED: Final = {"re": "are", "ve": "have", "ll": "will", "d": "would"}
 _IS: Final = frozenset("it that he she what there here who how where when why".split())
@@ -126,21 +126,50 @@ class Tables(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence: its first word, one past its last, whether it asks, where clauses begin."""
+    """A sentence.
+
+    Attributes:
+        first: Number of its first word.
+        last: One past that of its last word.
+        asks: Whether it is a question.
+        clauses: Numbers of the words with which its further clauses begin.
+        start: Where it begins in the text.
+        stop: Where it ends, without its mark.
+    """
 
     first: int
     last: int
     asks: bool
     clauses: tuple[int, ...]
+    start: int
+    stop: int
 
 
 class Text(NamedTuple):
-    """An utterance as words, each with its first place and one past its last, and sentences."""
+    """An utterance, made plain, as words and sentences."""
 
+    plain: str
     words: tuple[str, ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
     sentences: tuple[Sentence, ...]
+
+    def places(self, number: int) -> list[tuple[int, int]]:
+        """Where each word of a sentence begins and ends; worked out only where it is asked for."""
+        _, _, _, _, end, stop = self.sentences[number]
+        spelling, places = tables().spelling, list[tuple[int, int]]()
+        # By findall and find: half the time of an object for each match.
+        for token in _WORD.findall(self.plain, end, stop):
+            start = self.plain.find(token, end)
+            end = start + len(token)
+            if token in spelling or "'" in token:
+                places += [(start, end)] * len(expand(token, spelling))
+            else:
+                places.append((start, end))
+        return places
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Where a sentence's words begin and end."""
+        places = self.places(number)
+        return places[0][0], places[-1][1]
 
 
 def _lines(name: str) -> list[str]:
@@ -267,7 +296,7 @@ def walk_all(
     text: Text, number: int, keys: list[tuple[str, ...]], made: Tables
 ) -> list[tuple[Cue, int, int]]:
     """Every free cue in a sentence, with its first word and one past its last."""
-    first, last, _, _ = text.sentences[number]
+    first, last, *_ = text.sentences[number]
     found: list[tuple[Cue, int, int]] = []
     starts, words = made.starts.get, text.words
     for at in range(first, last):
@@ -321,41 +350,42 @@ def read(low: str) -> Text:
 
     Cached, since what was said in one turn is looked at again in the turns after it.
     """
-    spelling = tables().spelling
     words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
     sentences: list[Sentence] = []
-    clauses: list[int] = []
-    first = end = 0
-    # Tokens and their places by findall and find: half the time of an object for each match.
-    for token in _TOKEN.findall(low):
-        start = low.find(token, end)
-        end = start + len(token)
-        if token in spelling or "'" in token:
-            for word in expand(token, spelling):
-                words.append(word)
-                starts.append(start)
-                ends.append(end)
-        elif token[0].isalnum():
-            words.append(token)
-            starts.append(start)
-            ends.append(end)
-        elif token in ",:()\u2013\u2014":
-            clauses.append(len(words))
-        elif len(words) > first:
-            sentences.append(_sentence(words, first, token, clauses))
-            first, clauses = len(words), []
-    if len(words) > first:
-        sentences.append(_sentence(words, first, "", clauses))
-    return Text(tuple(words), tuple(starts), tuple(ends), tuple(sentences))
+    start = 0
+    pieces = _END.split(low)
+    for number in range(0, len(pieces), 2):
+        piece, mark = pieces[number], pieces[number + 1] if number + 1 < len(pieces) else ""
+        first, clauses = len(words), list[int]()
+        if _CLAUSE.search(piece):
+            for clause in _CLAUSE.split(piece):
+                words += _words(clause)
+                clauses.append(len(words))
+        else:
+            words += _words(piece)
+        if len(words) > first:
+            asks, inner = _asks(words, first, mark, clauses)
+            sentences.append(Sentence(first, len(words), asks, inner, start, start + len(piece)))
+        start += len(piece) + len(mark)
+    return Text(low, tuple(words), tuple(sentences))
 
 
-def _sentence(words: list[str], first: int, mark: str, clauses: list[int]) -> Sentence:
+def _words(piece: str) -> list[str]:
+    spelling = tables().spelling
+    tokens = _WORD.findall(piece)
+    if "'" not in piece and spelling.keys().isdisjoint(tokens):
+        return tokens
+    return [word for token in tokens for word in expand(token, spelling)]
+
+
+def _asks(
+    words: list[str], first: int, mark: str, clauses: list[int]
+) -> tuple[bool, tuple[int, ...]]:
+    """Whether a sentence is a question, and where its further clauses begin."""
     last = len(words)
     asks = "?" in mark or "\uff1f" in mark or "\u061f" in mark
-    inner = tuple(c for c in clauses if first < c < last) if clauses else ()
+    inner = tuple(c for c in clauses if first < c < last)
     # "..., isn't it?" asks nothing.
     if asks and inner and last - inner[-1] <= 4 and _TAG.issuperset(words[inner[-1] :]):
         asks = False
-    return Sentence(first, last, asks, inner)
+    return asks, inner

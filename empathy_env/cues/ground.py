@@ -103,29 +103,29 @@ class Ground:
         self._told = self._heard.union(*[turn.stems for turn in turns[1:]])
         self._index = _topic_index(tuple([t.words for t in context.topics]))
         self._stems = tuple(map(_stem, text.words))
+        self._stop = tables().lists["stop"]
+        self._shares: dict[int, tuple[int, int]] = {}
         self._known: set[int] | None = None
         self._found: dict[int, dict[int, int]] = {}
 
     def share(self, number: int) -> tuple[int, int]:
         """How many content words a sentence has, and how many of them the user has said."""
-        s = self._text.sentences[number]
-        content = _content(self._text.words[s.first : s.last], tables().lists["stop"])
-        return len(content), len(self._told & content)
+        if number not in self._shares:
+            s = self._text.sentences[number]
+            words, stems = self._text.words[s.first : s.last], self._stems[s.first : s.last]
+            stop = self._stop
+            content = {
+                stem
+                for word, stem in zip(words, stems, strict=True)
+                if len(word) > 3 and word not in stop
+            }
+            self._shares[number] = len(content), len(self._told & content)
+        return self._shares[number]
 
-    def shared(self, number: int) -> int:
-        """How many content words a sentence shares with what the user told.
-
-        Returns:
-            0 as well if they are less than a third of its content words.
-        """
-        s = self._text.sentences[number]
-        shared = len(self._told.intersection(self._stems[s.first : s.last]))
-        if shared < 2:
-            return 0
-        stop = tables().lists["stop"]
-        return (
-            shared if 3 * shared >= len(_content(self._text.words[s.first : s.last], stop)) else 0
-        )
+    def shared(self, number: int) -> bool:
+        """Whether two content words, and a third of them all, are the user's."""
+        content, told = self.share(number)
+        return told > 1 and 3 * told >= content
 
     def told_in(self, piece: str) -> bool:
         """Whether the words of this piece are one run of the user's last turn."""

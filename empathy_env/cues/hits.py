@@ -8,7 +8,6 @@ what is left when no phrase fits.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import repeat
 from typing import Final, NamedTuple
@@ -142,12 +141,19 @@ def _undone(words: tuple[str, ...], sentence: Sentence, first: int, frames: list
     return any(f < first and "but" not in words[f:first] for f in frames)
 
 
-def masked(text: Text, known: Tables, spans: list[tuple[int, int]]) -> list[tuple[str, ...]]:
-    """The keys of all words; those inside the spans have none, so that no cue begins there."""
-    keys = [*map(known.keys.get, text.words, repeat(()))]
-    for start, end in spans:
-        for i in range(bisect_left(text.starts, start), bisect_left(text.starts, end)):
-            keys[i] = ()
+def masked(
+    text: Text, known: Tables, spans: list[tuple[int, int]], unknown: tuple[str, ...] = ()
+) -> list[tuple[str, ...]]:
+    """The keys of all words; those inside the spans have none, so that no cue begins there.
+
+    Words that no cue has are given the keys `unknown`.
+    """
+    keys = [*map(known.keys.get, text.words, repeat(unknown))]
+    for number in range(len(text.sentences)) if spans else ():
+        first = text.sentences[number].first
+        for i, (at, _) in enumerate(text.places(number), first):
+            if any(start <= at < end for start, end in spans):
+                keys[i] = ()
     return keys
 
 
@@ -178,8 +184,8 @@ def shunned_in(
 def inside(text: Text, spans: list[tuple[int, int]], touching: bool = False) -> set[int]:
     """Sentences most of which lies inside an injection, or that touch one."""
     found: set[int] = set()
-    for number, s in enumerate(text.sentences if spans else ()):
-        start, end = text.starts[s.first], text.ends[s.last - 1]
+    for number in range(len(text.sentences)) if spans else ():
+        start, end = text.place(number)
         least = 0 if touching else end - start
         if any(2 * (min(b, end) - max(a, start)) > least for a, b in spans):
             found.add(number)

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
-from itertools import chain, pairwise
+from itertools import pairwise
+from math import sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -81,14 +82,14 @@ def features(
     Args:
         text: The utterance.
         number: Which of its sentences.
-        keys: For each word of the text what cues know it by; nothing if it is quoted.
+        keys: For each word of the text what it is known by; nothing if it is not to be read.
         shared: How many content words the sentence has, and how many of them the user has said.
         acts: What the cues found in the sentence.
     """
-    first, last, asks, _ = text.sentences[number]
+    first, last, asks, *_ = text.sentences[number]
     words = text.words[first:last]
     if () in keys[first:last]:
-        words = tuple(w if keys[i] else "<quoted>" for i, w in enumerate(words, first))
+        words = tuple(w if keys[i] else "<other>" for i, w in enumerate(words, first))
     mark = "?" if asks else "."
     content, told = shared
     found: set[Feature] = {*words, *pairwise(words), ("^", words[0]), (words[-1], mark)}
@@ -141,9 +142,14 @@ def _build(
 def margins(found: Sequence[Iterable[Feature]], learnt: Model) -> NDArray[np.float64]:
     """Return by how much each sentence clears the bar of each act; shape (sentences, acts)."""
     get = learnt.places.get
-    # Row 0 is that of every sentence, so that none is empty.
-    rows = [[0, *[row for row in map(get, names) if row is not None]] for names in found]
-    sizes = np.array([len(row) for row in rows])
-    starts = np.cumsum(sizes) - sizes
-    sums = np.add.reduceat(learnt.weights.take(list(chain.from_iterable(rows)), 0), starts, 0)
-    return sums / np.sqrt(np.maximum(1, sizes - 1))[:, None] - learnt.bars
+    # Row 0 is empty, and every sentence's, so that none is without a row.
+    rows: list[int] = []
+    starts: list[int] = []
+    roots: list[float] = []
+    for names in found:
+        starts.append(len(rows))
+        rows.append(0)
+        rows += filter(None, map(get, names))
+        roots.append(sqrt(max(1, len(rows) - starts[-1] - 1)))
+    sums = np.add.reduceat(learnt.weights.take(rows, 0), starts, 0)
+    return sums / np.array(roots)[:, None] - learnt.bars

@@ -1,0 +1,1 @@
+"""The commands of `empathy-env`, by what they are about, and how they print."""
