@@ -35,7 +35,7 @@ from empathy_env.cues.linear import Feature, Model, features, margins, model
 from empathy_env.errors import UnknownName
 
 _FAULT: Final = frozenset(
-    "fault faults blame blamed responsible responsibility caused guilty doing".split()
+    "fault faults blame blamed blaming responsible responsibility caused guilty doing".split()
 )
 _PERSON: Final = frozenset(
     "he she they him her them his their boss manager mother father mum mom dad sister brother "
@@ -236,7 +236,7 @@ def _possible(act: str, seen: _Seen, number: int) -> bool:
 
     What is denied or reported is not performed, and who says something back shares words.
     """
-    if number in seen.shunned:
+    if number in seen.shunned and (act in HARMFUL or act == "restatement"):
         return False
     if act != "restatement":
         return True

@@ -74,11 +74,11 @@ def gate_text(gate: Gate) -> str:
     """Say when something is told.
 
     >>> gate_text(Gate(trust=0.2, acts=("reflection",), topic=("keys",)))
-    'at trust 0.2, after a reflection, when keys comes up'
+    'at trust 0.2, after reflection, when keys comes up'
     """
     parts = [f"at trust {gate.trust:g}"]
     if gate.acts:
-        parts.append(f"after a {' or '.join(gate.acts)}")
+        parts.append(f"after {' or '.join(gate.acts)}")
     if gate.topic:
         parts.append(f"when {' or '.join(gate.topic)} comes up")
     return ", ".join(parts)
@@ -147,16 +147,19 @@ def _unsaid(subject: Subject, played: Sequence[Trial]) -> Iterator[Finding]:
     unsaid = whole = 0
     for group in _groups(subject.persona):
         text = "\n".join(said[number] for number in group.trials)
-        missing = [line for line in group.lines if line not in text]
+        missing = tuple(line for line in group.lines if line not in text)
         unsaid, whole = unsaid + len(missing), whole + len(group.lines)
-        if missing:
-            rare.append(f"{'.'.join(map(str, group.field))} ({len(missing)})")
-        if missing and missing == [*group.lines] and not _reached(group, played, asked):
+        if not missing or missing != group.lines:
+            continue
+        if _reached(group, played, asked):
+            rare.append(".".join(map(str, group.field)))
+        else:
             yield _dead(subject, group.field, sum(len(played[n].talks) for n in group.trials))
-    if rare:
+    if unsaid:
         count = sum(len(trial.talks) for trial in played)
-        message = f"{unsaid} of {whole} lines were said in none of {count} talks: "
-        problem = subject.placed("rare-lines", message + ", ".join(rare), ("id",))
+        message = f"{unsaid} of {whole} lines were said in none of {count} talks"
+        message += f", no line at all of {', '.join(rare)}" if rare else ""
+        problem = subject.placed("rare-lines", message, ("voice", "lines"))
         means = "They are spare, said after others or at rare moments: agents hear few of them."
         yield Finding("note", problem, means)
 

@@ -31,8 +31,6 @@ POOR: Final = ("advisor", "everything", "random", "silent")
 """Agents that do badly, each in its own way."""
 PROBES: Final = 2
 """Seeds with which the prober asks for one thing: a gate that opens by chance gets a second one."""
-ROUNDS: Final = 2
-"""Talks of each cheap agent with each need."""
 _FIRST_SEED: Final = 100
 """Of the talks of cheap agents; clear of those of the oracle."""
 
@@ -109,10 +107,10 @@ def _oracle_talks(task: Task, persona: Persona, need: Need, seeds: int) -> Itera
 
 def _cheap_talks(task: Task, persona: Persona, need: Need) -> Iterator[Trace]:
     # No two share a seed: chance goes by seed and turn alone, so one seed is one fate for all.
-    agents = (load_agent("listener"), *map(load_agent, POOR), ASKER)
-    for seed in range(ROUNDS * len(agents)):
-        scenario = Scenario(persona=persona, need=need, seed=_FIRST_SEED + seed)
-        yield play(task, agents[seed % len(agents)], scenario)
+    listener = load_agent("listener")
+    agents = (listener, ASKER, *map(load_agent, POOR), listener, ASKER)
+    for seed, agent in enumerate(agents, start=_FIRST_SEED):
+        yield play(task, agent, Scenario(persona=persona, need=need, seed=seed))
 
 
 def _ask(messages: Sequence[Message], rng: Random) -> str:

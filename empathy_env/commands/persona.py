@@ -68,8 +68,9 @@ def show(
     someone = load_persona(persona)
     task = Task(persona=someone, difficulty=difficulty)
     save = _painter() if png else None
-    cells = tracked(someone.needs, "talking", len(someone.needs))
-    curves = {v.need: courses(task, someone, v.need, seed) for v in cells}
+    curves: dict[Need, list[Course]] = {}
+    for variant in tracked(someone.needs, "talking", len(someone.needs)):
+        curves[variant.need] = courses(task, someone, variant.need, seed)
     if save and png:
         save(png, f"{someone.identity.name} ({someone.id}), {difficulty}", curves)
     if as_json:
@@ -98,8 +99,18 @@ def _print_person(persona: Persona) -> None:
     for text in (who.background, persona.happened, f'They begin: "{persona.opening}"'):
         out.print(text.strip(), markup=False, highlight=False)
     out.print()
-    columns = ("told", "kind", "only with need", "trust", "after one of", "when it comes up")
-    print_table(columns, gate_rows(persona), "What is told when")
+    rows = [
+        (
+            row.tells,
+            f"{row.kind}, {row.need.replace('_', ' ')}" if row.need else row.kind,
+            f"{row.trust:.2f}",
+            ", ".join(row.acts).replace("_", " ") or "anything",
+            ", ".join(row.topic),
+        )
+        for row in gate_rows(persona)
+    ]
+    columns = ("told", "kind, need", "trust", "after one of", "about")
+    print_table(columns, rows, "What is told at which trust, and after what")
 
 
 def _print_courses(persona: Persona, curves: Mapping[Need, Sequence[Course]], how: str) -> None:
@@ -217,8 +228,8 @@ def _asked_needs() -> list[str]:
     """Ask which needs the person is to have, by number or name."""
     for number, (need, line) in enumerate(need_lines().items(), start=1):
         print_plain(f"  {number}. {need}: {line}")
-    answer = typer.prompt("Two to four needs, by number or name", type=str)
-    numbers = {str(number): need for number, need in enumerate(NEEDS, start=1)}
+    answer = str(typer.prompt("Two to four needs, by number or name"))
+    numbers: dict[str, str] = {str(number): need for number, need in enumerate(NEEDS, start=1)}
     return [numbers.get(word, word) for word in answer.replace(",", " ").split()]
 
 

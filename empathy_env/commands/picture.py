@@ -1,5 +1,8 @@
 """Emotion curves as a PNG file. Needs matplotlib (the extra `report`)."""
 
+# matplotlib's own types leave much unknown.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -31,14 +31,23 @@ class Course(NamedTuple):
 
 
 class GateRow(NamedTuple):
-    """When one thing is told."""
+    """When one thing is told.
+
+    Attributes:
+        tells: Its id.
+        kind: Fact, feeling or belief.
+        need: The only need with which it is told; "" if with all.
+        trust: The trust that it takes.
+        acts: The acts after one of which it is told; empty: any.
+        topic: Ids of which one must come up; empty: none needed.
+    """
 
     tells: str
     kind: str
     need: str
-    trust: str
-    acts: str
-    topic: str
+    trust: float
+    acts: tuple[str, ...]
+    topic: tuple[str, ...]
 
 
 def courses(task: Task, persona: Persona, need: Need, seed: int) -> list[Course]:
@@ -61,11 +70,11 @@ def gate_rows(persona: Persona) -> list[GateRow]:
     found: list[GateRow] = []
     for kind, need, item in [*shared, *own]:
         if item.gate is None:
-            found.append(GateRow(item.id, kind, need, "told", "by the opening", ""))
+            found.append(GateRow(item.id, kind, need, 0.0, ("the opening",), ()))
         else:
-            acts, topic = " ".join(item.gate.acts) or "any", " ".join(item.gate.topic)
-            found.append(GateRow(item.id, kind, need, f"{item.gate.trust:.2f}", acts, topic))
-    return sorted(found, key=lambda row: ("" if row.trust == "told" else row.trust, row.need))
+            gate = item.gate
+            found.append(GateRow(item.id, kind, need, gate.trust, gate.acts, gate.topic))
+    return sorted(found, key=lambda row: (row.acts != ("the opening",), row.trust, row.need))
 
 
 def to_data(persona: Persona, curves: Mapping[Need, Sequence[Course]]) -> dict[str, Any]:
