@@ -1,4 +1,4 @@
-"""Fits the linear readings of sentences that the rule appraisers use; writes empathy_env/cues/*.npz.
+"""Fits the linear readings of sentences of the rule appraisers; writes empathy_env/cues/*.npz.
 
     pip install scikit-learn
     python benchmarks/fit_appraiser.py [--name rules] [--folds]
@@ -23,8 +23,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from empathy_env.acts import ACTS, Context
-from empathy_env.appraiser import appraise_by_rules, sentence_features
-from empathy_env.cues.linear import Feature, Model, margins, save
+from empathy_env.appraiser import appraise_by_rules, sentence_bags
+from empathy_env.cues.linear import Bag, Model, margins, save
 
 DATA = Path(__file__).parent / "acts"
 HELD_OUT = "heldout"
@@ -46,7 +46,7 @@ CLEAR = 200.0
 class Sentences(NamedTuple):
     """Labelled sentences: their features, and which acts they perform."""
 
-    features: list[list[Feature]]
+    bags: list[Bag]
     labels: np.ndarray
     items: list[int]
     """The number of the item that each sentence belongs to."""
@@ -66,9 +66,9 @@ def sentences(items: Sequence[dict[str, Any]], name: str) -> Sentences:
     made = Sentences([], np.zeros((0, len(ACTS)), bool), [], [])
     labels: list[list[bool]] = []
     for number, item in enumerate(items):
-        found = sentence_features(item["text"], Context(item.get("heard", "")), name)
+        found = sentence_bags(item["text"], Context(item.get("heard", "")), name)
         for start, end, names in found:
-            made.features.append(sorted(names, key=str))
+            made.bags.append(names)
             made.items.append(number)
             made.certain.append("acts" not in item or len(found) == 1)
             labels.append([_performs(item, act, start, end) for act in ACTS])
@@ -82,7 +82,7 @@ def joined(parts: Sequence[Sentences]) -> Sentences:
         items += [first + number for number in part.items]
         first += part.items[-1] + 1
     return Sentences(
-        [row for part in parts for row in part.features],
+        [row for part in parts for row in part.bags],
         np.concatenate([part.labels for part in parts]),
         items,
         [known for part in parts for known in part.certain],
@@ -95,7 +95,7 @@ def settled(found: Sentences, learnt: Model) -> Sentences:
     It stays with the sentence that clears its bar best, and with all that clear it well.
     """
     labels = found.labels.copy()
-    clear = margins(found.features, learnt)
+    clear = margins(found.bags, learnt)
     items = np.array(found.items)
     for number in sorted(
         {n for n, sure in zip(found.items, found.certain, strict=True) if not sure}
@@ -121,10 +121,11 @@ def _performs(item: dict[str, Any], act: str, start: int, end: int) -> bool:
 
 def fit(found: Sentences) -> Model:
     """Learn the weights of all features for every act, each act for itself."""
-    count = Counter(name for row in found.features for name in row)
+    features = [sorted(row.features(), key=str) for row in found.bags]
+    count = Counter(name for row in features for name in row)
     names = sorted((name for name, n in count.items() if n >= LEAST), key=str)
     places = {name: row for row, name in enumerate(names, start=1)}
-    rows = [[places[name] for name in row if name in places] for row in found.features]
+    rows = [[places[name] for name in row if name in places] for row in features]
     values = np.concatenate([np.full(len(row), SCALE / max(1, len(row)) ** 0.5) for row in rows])
     ends = np.cumsum([0, *map(len, rows)])
     matrix = csr_matrix(
@@ -138,7 +139,7 @@ def fit(found: Sentences) -> Model:
         learner.fit(matrix, found.labels[:, column])
         weights[:, column] = np.round(learner.coef_[0] * STEPS).astype(np.int32)
         bars.append(-learner.intercept_[0] * STEPS / SCALE)
-    return Model(places, weights, np.array(bars))
+    return Model(places, weights, np.array(bars), {})
 
 
 def predicted(items: Sequence[dict[str, Any]], learnt: Model, name: str) -> list[set[str]]:

@@ -31,7 +31,7 @@ from empathy_env.cues.hits import (
     shunned_in,
 )
 from empathy_env.cues.injection import injections
-from empathy_env.cues.linear import Feature, Model, features, margins, model
+from empathy_env.cues.linear import Bag, Model, bag, margins, model
 from empathy_env.errors import UnknownName
 
 _FAULT: Final = frozenset(
@@ -191,20 +191,18 @@ def _look(utterance: str, context: Context, name: str) -> _Seen:
     return _Seen(text, ground, keys, spans, wrong, cues, taken, shunned)
 
 
-def sentence_features(
-    utterance: str, context: Context, name: str = CUED
-) -> list[tuple[int, int, set[Feature]]]:
-    """Return the place and the features of each sentence, as a model of this name sees them."""
+def sentence_bags(utterance: str, context: Context, name: str = CUED) -> list[tuple[int, int, Bag]]:
+    """Return the place of each sentence, and what a model of this name sees in it."""
     seen = _look(utterance, context, name)
     text = seen.text
-    return [(*text.place(number), _features(seen, number)) for number in range(len(text.sentences))]
+    return [(*text.place(number), _bag(seen, number)) for number in range(len(text.sentences))]
 
 
-def _features(seen: _Seen, number: int) -> set[Feature]:
+def _bag(seen: _Seen, number: int) -> Bag:
     acts = {hit.act for hit in seen.cues[number]}
     if number in seen.shunned:
         acts.add(FRAME)
-    return features(seen.text, number, seen.keys, seen.ground.share(number), acts)
+    return bag(seen.text, number, seen.keys, seen.ground.share(number), acts)
 
 
 def _judged(seen: _Seen, learnt: Model) -> list[Hit]:
@@ -213,7 +211,7 @@ def _judged(seen: _Seen, learnt: Model) -> list[Hit]:
     numbers = [n for n in range(len(sentences)) if n not in seen.taken][:MAX_EVIDENCE]
     if not numbers:
         return []
-    clear = margins([_features(seen, number) for number in numbers], learnt)
+    clear = margins([_bag(seen, number) for number in numbers], learnt)
     found: dict[int, list[Hit]] = {number: [] for number in numbers}
     rows, columns = (clear > _CONSENT).nonzero()
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):

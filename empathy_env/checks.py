@@ -203,13 +203,18 @@ def _listed(guessed: Mapping[str, list[str]]) -> str:
 
 def _told_twice(subject: Subject, text: str, field: Field) -> Iterator[Finding]:
     for item, _ in _items(subject.persona):
-        words = _named(item, text) if item.gate is not None else []
+        words = _apart(_named(item, text)) if item.gate is not None else []
         if len(words) > 1:
             message = f"it holds {len(words)} keywords of {item.id!r}, which has a gate: "
             hint = "Reword one of the two, or take the gate off if the opening tells it."
             problem = subject.placed("told-early", message + ", ".join(words), field, hint)
             means = "It tells what the gate should keep: an agent need not earn it."
             yield Finding("warning", problem, means)
+
+
+def _apart(words: Sequence[str]) -> list[str]:
+    """Leave out what is only another word and more: who says "doors" has not said "door" as well."""
+    return [word for word in words if not any(word != w and word.startswith(w) for w in words)]
 
 
 def _needs_named(persona: Persona, text: str) -> dict[str, list[str]]:

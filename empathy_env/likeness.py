@@ -31,7 +31,7 @@ CLOSE: Final = 0.4
 
 Two bundled people reach 0.30 at most (two daughters of ill mothers), half of the pairs below 0.07.
 """
-_FEWEST_WORDS: Final = 4
+_FEWEST_WORDS: Final = 5
 """A line of fewer words is what anybody might say."""
 
 

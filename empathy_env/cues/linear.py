@@ -7,11 +7,11 @@ against the act's bar, decides. Whole numbers, so that every machine reads alike
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
-from itertools import pairwise
+from itertools import pairwise, repeat
 from math import sqrt
 from typing import Final, NamedTuple
 
@@ -36,11 +36,13 @@ class Model(NamedTuple):
             is empty.
         bars: For each act, what the sum of weights, divided by the square root of how many
             features are known, must exceed.
+        builds: The rows of builds that have been met; a cache.
     """
 
     places: dict[Feature, int]
     weights: NDArray[np.int32]
     bars: NDArray[np.float64]
+    builds: dict[frozenset[str], list[int]]
 
 
 @cache
@@ -49,7 +51,7 @@ def model(name: str) -> Model:
     with np.load(BytesIO(files("empathy_env").joinpath("cues", f"{name}.npz").read_bytes())) as f:
         names = bytes(f["names"]).decode().split("\n")
         places = {_parsed(n): row for row, n in enumerate(names, start=1)}
-        return Model(places, f["weights"].astype(np.int32), f["bars"])
+        return Model(places, f["weights"].astype(np.int32), f["bars"], {})
 
 
 def save(learnt: Model) -> bytes:
@@ -70,13 +72,35 @@ def _parsed(name: str) -> Feature:
     return (first, second) if space else name
 
 
-def features(
+class Bag(NamedTuple):
+    """What a sentence has.
+
+    Attributes:
+        words: Its words; `OTHER` for those that are not to be read.
+        mark: "?" or ".".
+        build: Features that are no words.
+    """
+
+    words: tuple[str, ...]
+    mark: str
+    build: frozenset[str]
+
+    def features(self) -> set[Feature]:
+        """Return all of it as features."""
+        pairs = pairwise(("^", *self.words, self.mark))
+        return {*self.words, *pairs, (f"^{self.mark}", self.words[0]), *self.build}
+
+
+OTHER: Final = "<other>"
+
+
+def bag(
     text: Text,
     number: int,
     keys: Sequence[tuple[str, ...]],
     shared: tuple[int, int],
-    acts: Collection[str],
-) -> set[Feature]:
+    acts: Iterable[str],
+) -> Bag:
     """Return what a sentence has.
 
     Args:
@@ -89,13 +113,11 @@ def features(
     first, last, asks, *_ = text.sentences[number]
     words = text.words[first:last]
     if () in keys[first:last]:
-        words = tuple(w if keys[i] else "<other>" for i, w in enumerate(words, first))
+        words = tuple(w if keys[i] else OTHER for i, w in enumerate(words, first))
     mark = "?" if asks else "."
     content, told = shared
-    found: set[Feature] = {*words, *pairwise(words), ("^", words[0]), (words[-1], mark)}
-    found.add((f"^{mark}", words[0]))
     before = text.sentences[number - 1] if number else None
-    found |= _build(
+    build = _build(
         mark,
         min(3, sum(map(_ME.__contains__, words))),
         min(3, sum(map(_YOU.__contains__, words))),
@@ -105,10 +127,9 @@ def features(
         4 * told // content if content else 0,
         number == len(text.sentences) - 1,
         before and _ME.isdisjoint(text.words[before.first : before.last]),
+        frozenset(acts),
     )
-    if acts:
-        found.update([f"cue={act}" for act in acts])
-    return found
+    return Bag(words, mark, build)
 
 
 @lru_cache(maxsize=8192)
@@ -122,7 +143,8 @@ def _build(
     share: int,
     last: bool,
     before: object,
-) -> frozenset[Feature]:
+    acts: frozenset[str],
+) -> frozenset[str]:
     """The features of a sentence's build. Few builds are met, so each is put in words once."""
     names = {
         f"mark={mark}",
@@ -135,21 +157,25 @@ def _build(
         f"told={told}",
         f"share={share}{mark}",
         f"last={last}",
+        *(f"cue={act}" for act in acts),
     }
     return frozenset(names if before is None else {*names, f"before={before}"})
 
 
-def margins(found: Sequence[Iterable[Feature]], learnt: Model) -> NDArray[np.float64]:
+def margins(bags: Sequence[Bag], learnt: Model) -> NDArray[np.float64]:
     """Return by how much each sentence clears the bar of each act; shape (sentences, acts)."""
     get = learnt.places.get
-    # Row 0 is empty, and every sentence's, so that none is without a row.
+    # Row 0 is empty, and every sentence's: it stands for all that is not known.
     rows: list[int] = []
     starts: list[int] = []
     roots: list[float] = []
-    for names in found:
+    for words, mark, build in bags:
+        if build not in learnt.builds:
+            learnt.builds[build] = [get(name, 0) for name in build]
+        found = {0, get((f"^{mark}", words[0]), 0), *learnt.builds[build]}
+        found.update(map(get, words, repeat(0)), map(get, pairwise(("^", *words, mark)), repeat(0)))
         starts.append(len(rows))
-        rows.append(0)
-        rows += filter(None, map(get, names))
-        roots.append(sqrt(max(1, len(rows) - starts[-1] - 1)))
+        rows += found
+        roots.append(sqrt(max(1, len(found) - 1)))
     sums = np.add.reduceat(learnt.weights.take(rows, 0), starts, 0)
     return sums / np.array(roots)[:, None] - learnt.bars
