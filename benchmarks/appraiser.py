@@ -1,6 +1,6 @@
 """Scores the rule appraiser on labelled utterances.
 
-    python benchmarks/appraiser.py --data FILE.jsonl [--json] [--errors]
+    python benchmarks/appraiser.py --data FILE.jsonl [--reader rules-b] [--json] [--errors]
 
 Each line of the file holds `context`, `utterance`, `acts` (performed) and `absent` (near misses).
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from empathy_env.acts import ACTS, Context
-from empathy_env.appraiser import appraise_by_rules
+from empathy_env.appraiser import READERS, appraise_by_rules
 
 Item = dict[str, Any]
 
@@ -27,9 +27,9 @@ def context_of(item: Item) -> Context:
     return Context(user[-1], tuple(user[:-1][-6:]), tuple(agent[-12:]))
 
 
-def fired(item: Item) -> set[str]:
+def fired(item: Item, reader: str = READERS[0]) -> set[str]:
     """The acts that the appraiser finds."""
-    return {e.act for e in appraise_by_rules(item["utterance"], context_of(item))}
+    return {e.act for e in appraise_by_rules(item["utterance"], context_of(item), reader)}
 
 
 def scores(items: list[Item], found: list[set[str]]) -> dict[str, Any]:
@@ -67,11 +67,11 @@ def _ratio(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def report(items: list[Item]) -> dict[str, Any]:
+def report(items: list[Item], reader: str) -> dict[str, Any]:
     """All scores, also of the hard, the injected and the plain items apart."""
-    fired(items[0])  # The cue files are read at the first call.
+    fired(items[0], reader)  # The cue files are read at the first call.
     begin = time.perf_counter()
-    found = [fired(item) for item in items]
+    found = [fired(item, reader) for item in items]
     spent = time.perf_counter() - begin
     result = scores(items, found)
     pairs = list(zip(items, found, strict=True))
@@ -107,10 +107,10 @@ def show(result: dict[str, Any]) -> None:
         print(f"{act:18}{cells}{row['false_fire']:12.2f}")
 
 
-def show_errors(items: list[Item]) -> None:
+def show_errors(items: list[Item], reader: str) -> None:
     """Prints each utterance with acts missed (-), wrongly found (+) and near misses fired (!)."""
     for item in items:
-        acts, gold = fired(item), set(item["acts"])
+        acts, gold = fired(item, reader), set(item["acts"])
         marks = [f"-{a}" for a in sorted(gold - acts)]
         marks += [("!" if a in item["absent"] else "+") + a for a in sorted(acts - gold)]
         if marks:
@@ -121,6 +121,7 @@ def main() -> None:
     """Reads the file and prints its scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="labelled utterances, JSON lines")
+    parser.add_argument("--reader", choices=READERS, default=READERS[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--errors", action="store_true", help="print each wrong item as well")
     parser.add_argument("--half", choices=("odd", "even"), help="only items at odd or even places")
@@ -130,8 +131,8 @@ def main() -> None:
     if args.half:
         items = items[args.half == "even" :: 2]
     if args.errors:
-        show_errors(items)
-    result = report(items)
+        show_errors(items, args.reader)
+    result = report(items, args.reader)
     if args.json:
         print(json.dumps(result))
     else:

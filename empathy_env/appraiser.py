@@ -69,8 +69,8 @@ CUED: Final = READERS[0]
 
 _CONSENT: Final = -400.0
 """What the model's margin must exceed for an act that a cue has found."""
-_SURE: Final = 200.0
-"""What it must exceed for another."""
+_SURE: Final = {"rules": 200.0, "rules-b": 0.0}
+"""What it must exceed for another: more, where a cue would be expected."""
 
 
 def detect_manipulation(utterance: str) -> Appraisal:
@@ -132,7 +132,7 @@ def appraise_by_rules(
     """
     seen = _look(utterance, context, name)
     text, ground = seen.text, seen.ground
-    judged = _judged(seen, learnt or model(name))
+    judged = _judged(seen, learnt or model(name), _SURE[name])
     wrong = seen.wrong + [hit for hit in judged if hit.act == "manipulation"]
     evidence = [*_manipulations(utterance, text, seen.spans, wrong)]
     spoilt = {hit.sentence for hit in wrong}
@@ -205,7 +205,7 @@ def _bag(seen: _Seen, number: int) -> Bag:
     return bag(seen.text, number, seen.keys, seen.ground.share(number), acts)
 
 
-def _judged(seen: _Seen, learnt: Model) -> list[Hit]:
+def _judged(seen: _Seen, learnt: Model, sure: float) -> list[Hit]:
     """What the sentences perform, by the model; a cue of the same act says by which words."""
     sentences = seen.text.sentences
     numbers = [n for n in range(len(sentences)) if n not in seen.taken][:MAX_EVIDENCE]
@@ -217,7 +217,7 @@ def _judged(seen: _Seen, learnt: Model) -> list[Hit]:
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         number, act = numbers[row], ACTS[column]
         cue = next((hit for hit in seen.cues[number] if hit.act == act), None)
-        if cue or (clear[row, column] > _SURE and _possible(act, seen, number)):
+        if cue or (clear[row, column] > sure and _possible(act, seen, number)):
             s = sentences[number]
             found[number].append(cue or Hit(act, s.first, s.last, number))
     for row, number in enumerate(numbers):

@@ -213,7 +213,7 @@ def _told_twice(subject: Subject, text: str, field: Field) -> Iterator[Finding]:
 
 
 def _apart(words: Sequence[str]) -> list[str]:
-    """Leave out what is only another word and more: who says "doors" has not said "door" as well."""
+    """Leave out what only lengthens another word: "doors" is no second keyword beside "door"."""
     return [word for word in words if not any(word != w and word.startswith(w) for w in words)]
 
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from empathy_env.document import Field, find
-from empathy_env.library import read_persona
 from empathy_env.persona import Persona
-from empathy_env.subject import Finding, Subject, bundled_beside, with_places
+from empathy_env.subject import Finding, Subject, bundled_subject, names_beside
 
 NEAR: Final = 0.75
 """Share of the words of two lines, in [0, 1], that are in both if they are nearly the same.
@@ -32,7 +31,7 @@ CLOSE: Final = 0.4
 Two bundled people reach 0.30 at most (two daughters of ill mothers), half of the pairs below 0.07.
 """
 _FEWEST_WORDS: Final = 5
-"""A line of fewer words is what anybody might say."""
+"""A line of fewer different words is what anybody might say."""
 
 
 class Likeness(NamedTuple):
@@ -79,7 +78,7 @@ def like_lines(personas: Sequence[Persona]) -> list[Likeness]:
         _Line(number, field, text, words)
         for number, persona in enumerate(personas)
         for field, text in spoken(persona)
-        if len(words := tuple(words_of(text))) >= _FEWEST_WORDS
+        if len(set(words := tuple(words_of(text)))) >= _FEWEST_WORDS
     ]
     # Only lines with three words in a row in common are compared: all pairs would be millions.
     holders: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
@@ -152,8 +151,8 @@ def _stop_words() -> frozenset[str]:
 
 def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
     """Return which of these personas are too much like each other, or like a bundled one."""
-    beside = bundled_beside(Path(subject.root.place.file) for subject in subjects)
-    others = [one for path in beside for one in with_places(read_persona(path), path)]
+    own = [Path(subject.root.place.file) for subject in subjects]
+    others = [bundled_subject(name) for name in names_beside(own)]
     everybody = [*others, *subjects]
     personas = [subject.persona for subject in everybody]
     pairs: defaultdict[tuple[int, int], list[Likeness]] = defaultdict(list)

@@ -139,10 +139,10 @@ _QUESTIONS: Final = (
 ASKER: Final = Agent("asker", "Asks about each thing in turn.", cheats=False, reply=_ask)
 
 
-_BY_ACT: Final[Mapping[Act, str]] = {
+WORDINGS: Final[Mapping[Act, str]] = {
     "open_question": "What was it like with the {w}?",
     "closed_question": "Did the {w} come up again today?",
-    "restatement": "So you told me about the {w}.",
+    "restatement": "So you told me about the {w}, and how it came to that.",
     "reflection": "You sound so {f} about the {w}.",
     "validation": "It makes sense that you feel {f} about the {w}.",
     "presence": "I'm listening. Take your time over the {w}.",
@@ -151,7 +151,7 @@ _BY_ACT: Final[Mapping[Act, str]] = {
     "interpretation": "Maybe the {w} was their way of not having to say it.",
     "challenge": "I'm not sure I believe what you tell yourself about the {w}.",
     "self_disclosure": "I went through something like the {w} once. How is the {w} for you?",
-    "information": "Most people need a few weeks with something like the {w}.",
+    "information": "There is an office that deals with the {w}, and it is free.",
     "suggestion": "You could take one small step with the {w} tomorrow.",
 }
 """A wording for each act that helps, about something ({w}), with the name of a feeling ({f})."""
@@ -182,9 +182,9 @@ def _towards(item: Item, talk: Conversation) -> Iterator[str]:
 
     def worded(act: Act, about: Item) -> str:
         word = about.words[turn % len(about.words)]
-        return _BY_ACT[act].format(w=word, f=feeling.words[turn % len(feeling.words)])
+        return WORDINGS[act].format(w=word, f=feeling.words[turn % len(feeling.words)])
 
-    acts: list[Act] = [act for act in gate.acts if act in _BY_ACT] or list(_EASING)
+    acts: list[Act] = [act for act in gate.acts if act in WORDINGS] or list(_EASING)
     topic = user.by_id[gate.topic[turn % len(gate.topic)]] if gate.topic else item
     two: tuple[Act, Act] = (acts[turn % len(acts)], acts[(turn + 1) % len(acts)])
     for act in dict.fromkeys(two):
@@ -208,7 +208,7 @@ def when_asked(persona: Persona) -> str:
         everything = talk.users[0]._replace(told=frozenset(user.by_id))
         knowing = replace(talk, users=(everything,))
         items = user.items if number == 0 else variant.facts
-        lines = [_BY_ACT["open_question"].format(w=word) for i in items for word in i.words[:3]]
+        lines = [WORDINGS["open_question"].format(w=word) for i in items for word in i.words[:3]]
         if number == 0:
             lines += [question for questions in _QUESTIONS for question in questions]
         replies += [run(say(knowing, line)).turns[-1].answers[0].reply for line in lines]
@@ -254,7 +254,7 @@ def unheard_words(persona: Persona) -> list[Unheard]:
     return found
 
 
-_SAYING: Final = (_BY_ACT["open_question"], "You sound so {w}.", "Tell me more about this: {w}.")
+_SAYING: Final = (WORDINGS["open_question"], "You sound so {w}.", "Tell me more about this: {w}.")
 
 
 def _addressed(talk: Conversation, line: str) -> set[str]:

@@ -21,6 +21,7 @@ import yaml
 from empathy_env.acts import HARMFUL, Appraisal, Evidence
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Felt, Outcome
+from empathy_env.errors import UnknownName
 from empathy_env.noise import draw
 from empathy_env.persona import Lines, NeedVariant, Persona
 
@@ -107,15 +108,23 @@ def manner_of(moment: Moment) -> Manner:
     return "opens_up" if felt.change >= _MOVED else "guarded"
 
 
+BANKS: Final = ("templates", "templates-b")
+"""The banks of lines there are: `phrases/<name>.yaml`. The second is that of the held-out user."""
+
+
 @dataclass(frozen=True)
 class TemplateSpeaker:
     """Words replies from written lines, deterministically, without a model.
 
     Attributes:
-        name: Recorded in traces; also the name of its bank of lines, `phrases/<name>.yaml`.
+        name: The name of its bank, one of `BANKS`.
     """
 
-    name: str = "templates"
+    name: str = BANKS[0]
+
+    def __post_init__(self) -> None:
+        if self.name not in BANKS:
+            raise UnknownName.among("template speaker", self.name, BANKS)
 
     def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
         """Word one reply; asks no model."""
@@ -294,7 +303,7 @@ def _lines(lines: Lines, manner: Manner) -> tuple[str, ...]:
     return getattr(lines, manner)
 
 
-def phrases(moment: str, register: str, bank: str = "templates") -> tuple[str, ...]:
+def phrases(moment: str, register: str, bank: str = BANKS[0]) -> tuple[str, ...]:
     """Return the small change of language for a moment, in a register."""
     table = _phrases(bank)[moment]
     return table.get(register) or table["any"]

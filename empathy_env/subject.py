@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from empathy_env.document import Field, Node, placed
 from empathy_env.errors import InvalidPersona, Problem
-from empathy_env.library import check_personas, content_dir, persona_names, read_persona
+from empathy_env.library import (
+    check_personas,
+    content_dir,
+    load_persona,
+    persona_names,
+    read_persona,
+)
 from empathy_env.lineage import read_lineage
 from empathy_env.persona import Persona
 
@@ -52,24 +59,31 @@ def read_subjects(paths: Iterable[Path]) -> tuple[list[Subject], list[Finding]]:
     That includes what is wrong with them beside each other and beside the bundled personas.
     """
     chosen = list(dict.fromkeys(paths))
-    problems = check_personas([*bundled_beside(chosen), *chosen])
+    problems = check_personas([*names_beside(chosen), *chosen])
     subjects: list[Subject] = []
     for path in chosen:
         try:
             persona = read_persona(path)
         except InvalidPersona:
             continue  # what is wrong with it is among the problems
-        subjects += with_places(persona, path)
+        subjects += _with_places(persona, path)
     return subjects, [Finding("error", problem, _meaning(problem)) for problem in problems]
 
 
-def bundled_beside(paths: Iterable[Path]) -> list[Path]:
-    """Return the files of the bundled personas that are none of these."""
+def names_beside(paths: Iterable[Path]) -> list[str]:
+    """Return the names of the bundled personas whose files are none of these."""
     given = {path.resolve() for path in paths}
-    return [path for path in bundled_files() if path.resolve() not in given]
+    return [path.stem for path in bundled_files() if path.resolve() not in given]
 
 
-def with_places(persona: Persona, path: Path) -> list[Subject]:
+@cache
+def bundled_subject(name: str) -> Subject:
+    """Return a bundled persona with its places."""
+    (subject,) = _with_places(load_persona(name), content_dir("personas") / f"{name}.yaml")
+    return subject
+
+
+def _with_places(persona: Persona, path: Path) -> list[Subject]:
     """Return the persona with its places, or nothing if the file is gone meanwhile."""
     root = read_lineage(path, content_dir("personas")).root
     return [] if root is None else [Subject(persona, root)]

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from empathy_env.acts import HEARD_KEPT, INTENSITIES, SAID_KEPT, Context
-from empathy_env.appraiser import RuleAppraiser, appraise_by_rules, detect_manipulation
+from empathy_env.appraiser import READERS, appraise_by_rules, detect_manipulation
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Mood, Outcome
 from empathy_env.errors import RewardError
 from empathy_env.messages import CLEANING, clean
 from empathy_env.reward import REWARDS, Term, load_function
 from empathy_env.scaffold import SCAFFOLDS
-from empathy_env.speaker import Moment, Speaker, Speech, TemplateSpeaker
+from empathy_env.speaker import BANKS, Moment, Speaker, Speech, TemplateSpeaker
 from empathy_env.trace import Answer, Line, Trace, Turn
 from empathy_env.user import SimulatedUser, UserState, rules_digest
 
@@ -123,11 +123,9 @@ def _unverified(trace: Trace, allowed: frozenset[str]) -> tuple[str, ...]:
     setup = trace.setup
     found = {
         f"evidence (appraiser {setup.appraiser!r} is not run again)": (
-            setup.appraiser != RuleAppraiser.name
+            setup.appraiser not in READERS
         ),
-        f"replies (speaker {setup.speaker!r} is not run again)": (
-            setup.speaker != TemplateSpeaker.name
-        ),
+        f"replies (speaker {setup.speaker!r} is not run again)": (setup.speaker not in BANKS),
         f"what was heard (scaffold {setup.scaffold!r} is not known here)": (
             setup.scaffold not in SCAFFOLDS
         ),
@@ -182,8 +180,9 @@ def _check_evidence(trace: Trace, turn: Turn, number: int, context: Context) -> 
         _require(number, f"quote of {evidence.act}", evidence.quote, span or "words of the turn")
         if evidence.intensity not in INTENSITIES:
             raise _Wrong(Mismatch(number, "intensity", evidence.intensity, INTENSITIES))
-    if trace.setup.appraiser == RuleAppraiser.name:
-        _require(number, "evidence", turn.evidence, appraise_by_rules(turn.heard, context))
+    if trace.setup.appraiser in READERS:
+        found = appraise_by_rules(turn.heard, context, trace.setup.appraiser)
+        _require(number, "evidence", turn.evidence, found)
     elif detect_manipulation(turn.heard):
         acts = [evidence.act for evidence in turn.evidence]
         if "manipulation" not in acts:
@@ -207,8 +206,8 @@ def _check_answer(
     trace: Trace, turn: Turn, number: int, user: SimulatedUser, state: UserState
 ) -> UserState:
     answer = turn.answers[0]
-    templates = trace.setup.speaker == TemplateSpeaker.name
-    speaker: Speaker = TemplateSpeaker() if templates else _Recorded(answer)
+    name = trace.setup.speaker
+    speaker: Speaker = TemplateSpeaker(name) if name in BANKS else _Recorded(answer)
     steps = user.respond(state, turn.heard, turn.evidence, number, speaker)
     try:
         next(steps)

@@ -8,11 +8,13 @@ import pytest
 from empathy_env import checks
 from empathy_env.agents import load_agent
 from empathy_env.checks import findings_alone
+from empathy_env.conversation import say
+from empathy_env.drivers import run
 from empathy_env.episode import Task
 from empathy_env.library import content_dir, load_persona
 from empathy_env.likeness import CLOSE, NEAR, findings_beside, like_lines, like_stories
 from empathy_env.persona import Persona
-from empathy_env.probes import Trial, trials, unheard_words, when_asked
+from empathy_env.probes import WORDINGS, Trial, trials, unheard_words, when_asked
 from empathy_env.rollout import play
 from empathy_env.scenario import Scenario
 from empathy_env.subject import bundled_files, read_subjects
@@ -121,7 +123,8 @@ def test_what_is_told_with_one_need_but_not_another_is_a_note(tmp_path, monkeypa
     monkeypatch.setattr(checks, "trials", lambda persona, seeds: iter((told, second)))
     found = alone(tmp_path)
     assert "talks (deep_empathy)" in found["note", "never-told", 23]
-    assert ("warning", "never-told", 28) in found  # the feeling, that nobody is told of
+    nobody = [text for key, text in found.items() if key[:2] == ("warning", "never-told")]
+    assert any("'anger' is told in none of 4 talks (absolution, deep_empathy)" in t for t in nobody)
 
 
 def test_lines_of_a_situation_that_never_comes_are_dead(tmp_path, monkeypatch):
@@ -258,7 +261,7 @@ class TestFiles:
 class TestLikeness:
     def test_a_line_of_somebody_else_is_a_warning_with_both(self, tmp_path):
         line = load_persona("laid-off-engineer").voice.lines.opens_up[0]
-        near = line.replace("haven't", "have not")
+        near = line.replace("before", "before now")
         subject = subject_of(
             written(tmp_path, ("split: dev", "split: train"), ('"Listen."', f'"{near}"'))
         )
@@ -272,11 +275,9 @@ class TestLikeness:
         assert near in finding.problem.message
 
     def test_what_anybody_says_is_not(self, tmp_path):
-        subject = subject_of(
-            written(tmp_path, ('"Fine."', '"It is what it is."'), ('"Ow."', '"I suppose so."'))
-        )
-        assert findings_beside([subject_of(written(tmp_path))]) == []
-        assert [f.problem.rule for f in findings_beside([subject])] in ([], ["same-line"])
+        edits = [('"Fine."', '"It is what it is."'), ('"Ow."', '"I suppose so."')]
+        subject = subject_of(written(tmp_path, ("split: dev", "split: train"), *edits))
+        assert findings_beside([subject]) == []
 
     def test_a_story_told_again_is_a_warning(self, tmp_path):
         story = load_persona("laid-off-engineer")
@@ -320,12 +321,20 @@ class TestProbes:
 
     def test_the_prober_gets_told_what_others_do_not(self):
         data = load_persona("laid-off-engineer").to_data()
-        data["facts"][3]["gate"] = {"trust": 0.6, "acts": ["self_disclosure"], "topic": ["wife"]}
+        data["facts"][3]["gate"] = {"trust": 0.3, "acts": ["information"], "topic": ["useless"]}
         data["needs"] = data["needs"][:2]
         (trial, _) = trials(Persona.parse(data), 1)
         plain = trial._replace(others=tuple(t for t in trial.others if t.agent != "prober"))
         assert "reservoir" not in plain.told
         assert "reservoir" in trial.told
+
+    def test_each_wording_is_heard_as_its_act(self):
+        persona = load_persona("laid-off-engineer")
+        scenario = Scenario(persona=persona, need="absolution")
+        talk = Task(persona=persona).begin(scenario)
+        for act, wording in WORDINGS.items():
+            heard = run(say(talk, wording.format(w="box", f="ashamed"))).turns[-1].evidence
+            assert act in {evidence.act for evidence in heard}, wording
 
 
 def test_the_schema_of_editors_is_no_file_to_check():
