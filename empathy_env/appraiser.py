@@ -276,13 +276,16 @@ def _about(act: str, words: set[str]) -> About:
         return "fault"
     if act in _DEFAULT_ABOUT:
         return _DEFAULT_ABOUT[act]
-    if act == "interpretation":
-        return "own_feeling" if words.isdisjoint(_PERSON) else "other_person"
+    person = not words.isdisjoint(_PERSON)
+    if person and act == "interpretation":  # of what others feel, rather than of one's own
+        return "other_person"
     feelings = tables().lists["feeling"]
     if not words.isdisjoint(feelings) or {"you", "feel"} <= words:
         return "own_feeling"
-    if not words.isdisjoint(_PERSON):
+    if person:
         return "other_person"
+    if act == "interpretation":
+        return "own_act" if "you" in words else "situation"
     if not words.isdisjoint(_PLAN):
         return "plan"
     return "own_act" if "you" in words and any(w.endswith("ed") for w in words) else "situation"
