@@ -33,7 +33,10 @@ def fired(item: Item, reader: str = READERS[0]) -> set[str]:
 
 
 def scores(items: list[Item], found: list[set[str]]) -> dict[str, Any]:
-    """Micro and macro F1, the false-fire rate on near misses, and the table per act."""
+    """Micro and macro F1, the false-fire rate on near misses, and the table per act.
+
+    Macro F1 is over the acts that some of these items have.
+    """
     hit: Counter[str] = Counter()
     said: Counter[str] = Counter()
     true: Counter[str] = Counter()
@@ -57,7 +60,7 @@ def scores(items: list[Item], found: list[set[str]]) -> dict[str, Any]:
     return {
         "n": len(items),
         "micro_f1": _ratio(2 * hit.total(), said.total() + true.total()),
-        "macro_f1": round(sum(row["f1"] for row in per_act.values()) / len(ACTS), 4),
+        "macro_f1": round(sum(per_act[act]["f1"] for act in true) / len(true), 4) if true else 0.0,
         "false_fire": _ratio(wrong.total(), near.total()),
         "per_act": per_act,
     }

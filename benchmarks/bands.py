@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from empathy_env import Scenario, Task, Trace, load_agent, load_cells, rollouts
 from empathy_env.difficulty import load_difficulty
+from empathy_env.library import split_of
 from empathy_env.measures import cluster_bootstrap
+from empathy_env.persona import NEEDS
 
 AGENTS = (
     "oracle", "listener", "blind-script", "pasting", "everything", "advisor", "random", "parrot",
@@ -49,6 +51,14 @@ def interval(traces: Sequence[Trace], values: Sequence[float]) -> list[float]:
     return [round(x, 2) for x in cluster_bootstrap(by_persona(traces, values))[:3]]
 
 
+def grouped(traces: Sequence[Trace], key: Callable[[Trace], str]) -> dict[str, float]:
+    """Return the mean last emotion of each group."""
+    groups: dict[str, list[float]] = {}
+    for trace in traces:
+        groups.setdefault(key(trace), []).append(final(trace))
+    return {name: round(sum(group) / len(group), 1) for name, group in sorted(groups.items())}
+
+
 def main() -> None:
     """Play all and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -71,6 +81,8 @@ def main() -> None:
             "emotion": interval(traces, [final(t) for t in traces]),
             "success": round(sum(t.outcome == "success" for t in traces) / len(traces), 3),
             "left": round(sum(t.outcome == "left" for t in traces) / len(traces), 3),
+            "by_split": grouped(traces, lambda t: split_of(t.scenario.persona, t.scenario.variant)),
+            "by_need": grouped(traces, lambda t: t.scenario.need),
             "terminal": round(
                 sum(final(t) / 100 * (t.outcome != "left") for t in traces) / len(traces), 3
             ),
@@ -79,7 +91,20 @@ def main() -> None:
         mine = played["listener"]
         for name, traces in played.items():
             gaps = [final(a) - final(b) for a, b in zip(mine, traces, strict=True)]
-            result["listener_minus"][name] = interval(mine, gaps)  # type: ignore[index]
+            result["listener_minus"][name] = {  # type: ignore[index]
+                "all": interval(mine, gaps),
+                "by_need": {
+                    need: interval(*zip(*pairs, strict=True))
+                    for need in NEEDS
+                    if (
+                        pairs := [
+                            pair
+                            for pair in zip(mine, gaps, strict=True)
+                            if pair[0].scenario.need == need
+                        ]
+                    )
+                },
+            }
     for name in ("oracle", "listener"):
         cells: dict[str, list[bool]] = {}
         for trace in played.get(name, []):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,8 @@ LEAST = 2
 """Features seen in fewer sentences are left out."""
 STEPS = 1000
 """Whole numbers for a weight of one."""
+Files = dict[str, list[dict[str, Any]]]
+"""Items by the name of their file; each file has a writer of its own."""
 CLEAR = 200.0
 """Margin from which a sentence is taken to perform an act that its item has."""
 
@@ -161,25 +163,36 @@ def labelled(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def taught(files: Files, name: str, left: str | None = None) -> Model:
+    """Return what all files but `left` teach."""
+    kept = joined([sentences(items, name) for stem, items in files.items() if stem != left])
+    return fit(settled(kept, fit(kept)))
+
+
+def labelled_files() -> Files:
+    """Read all labelled sentences but the held-out ones, by the name of their file."""
+    return {p.stem: read(p) for p in sorted(DATA.glob("*.jsonl")) if p.stem != HELD_OUT}
+
+
+def folds(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each writer with the scores on their items of a model that the others taught."""
+    files = labelled_files()
+    for stem, items in files.items():
+        learnt = taught(files, name, left=stem)
+        yield stem, scores(labelled(items), predicted(items, learnt, name))
+
+
 def main() -> None:
     """Fit, or try how well one writer's sentences are read by what the others taught."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--name", choices=("rules", "rules-b"), default="rules")
     parser.add_argument("--folds", action="store_true")
     args = parser.parse_args()
-    files = {p.stem: read(p) for p in sorted(DATA.glob("*.jsonl")) if p.stem != HELD_OUT}
-    made = {stem: sentences(items, args.name) for stem, items in files.items()}
-
-    def without(left: str | None) -> Model:
-        kept = joined([made[stem] for stem in made if stem != left])
-        return fit(settled(kept, fit(kept)))
-
     if args.folds:
-        for stem, items in files.items():
-            result = scores(labelled(items), predicted(items, without(stem), args.name))
+        for stem, result in folds(args.name):
             print(stem, {k: result[k] for k in ("n", "micro_f1", "macro_f1", "false_fire")})
         return
-    learnt = without(None)
+    learnt = taught(labelled_files(), args.name)
     (CUES / f"{args.name}.npz").write_bytes(save(learnt))
     print(json.dumps({"name": args.name, "features": len(learnt.places)}))
 
