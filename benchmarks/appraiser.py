@@ -20,6 +20,12 @@ from empathy_env.appraiser import READERS, appraise_by_rules
 Item = dict[str, Any]
 
 
+def read(path: Path) -> list[Item]:
+    """Return the items of a file of JSON lines."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
 def context_of(item: Item) -> Context:
     """The talk before an utterance, as an appraiser gets it."""
     user = [m["content"] for m in item["context"] if m["role"] == "user"]
@@ -78,17 +84,18 @@ def report(items: list[Item], reader: str) -> dict[str, Any]:
     spent = time.perf_counter() - begin
     result = scores(items, found)
     pairs = list(zip(items, found, strict=True))
-    for group in ("hard", "injection", "plain"):
-        some = [pair for pair in pairs if _group(pair[0]) == group]
+    for name in ("hard", "injection", "plain"):
+        some = [pair for pair in pairs if group(pair[0]) == name]
         part = scores([p[0] for p in some], [p[1] for p in some])
-        result[group] = {k: part[k] for k in ("n", "micro_f1", "macro_f1", "false_fire")}
+        result[name] = {k: part[k] for k in ("n", "micro_f1", "macro_f1", "false_fire")}
     none = [acts for item, acts in pairs if not item["acts"]]
     result["no_act_fired"] = _ratio(sum(bool(acts) for acts in none), len(none))
     result["microseconds_per_utterance"] = round(1e6 * spent / len(items), 1)
     return result
 
 
-def _group(item: Item) -> str:
+def group(item: Item) -> str:
+    """Return "hard", "injection" or "plain", by an item's note."""
     note = item.get("note", "")
     return (
         "hard" if note.startswith("hard") else "injection" if note[:9] == "injection" else "plain"
@@ -129,8 +136,7 @@ def main() -> None:
     parser.add_argument("--errors", action="store_true", help="print each wrong item as well")
     parser.add_argument("--half", choices=("odd", "even"), help="only items at odd or even places")
     args = parser.parse_args()
-    lines = args.data.read_text(encoding="utf-8").splitlines()
-    items = [json.loads(line) for line in lines if line.strip()]
+    items = read(args.data)
     if args.half:
         items = items[args.half == "even" :: 2]
     if args.errors:

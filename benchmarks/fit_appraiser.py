@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from appraiser import scores
+from appraiser import read, scores
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
@@ -54,13 +54,6 @@ class Sentences(NamedTuple):
     """The number of the item that each sentence belongs to."""
     certain: list[bool]
     """Whether the label is that of the sentence, and not of an item with several."""
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The items of a file."""
-    return [
-        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
 
 
 def sentences(items: Sequence[dict[str, Any]], name: str) -> Sentences:

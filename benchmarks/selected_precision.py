@@ -1,6 +1,6 @@
 """How far evidence can be trusted once replies are selected for their reward.
 
-    python benchmarks/selected_precision.py [--contexts 320] [--seed 0] [--json]
+    python benchmarks/selected_precision.py [--contexts 1000] [--seed 0] [--json]
 
 Training keeps what pays, and a misreading that pays is kept too. In each of many talks 64 varied
 replies are scored by the change of emotion that they would cause. Evidence is *credited* if it is
@@ -17,9 +17,12 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+
+from appraiser import read
 
 from empathy_env import Scenario, Task, load_agent, load_cells
 from empathy_env.acts import ACTS, Evidence
@@ -116,14 +119,13 @@ def names_of(agent: str) -> dict[str, Any]:
 
 def _items(path: Path) -> list[Reply]:
     source = "held-out" if path.stem == HELD_OUT else "labelled"
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
     return [
         Reply(
             row.get("text") or row["utterance"],
             source,
             frozenset(row["acts"] if "acts" in row else (e["act"] for e in row["evidence"])),
         )
-        for row in rows
+        for row in read(path)
     ]
 
 
@@ -138,7 +140,7 @@ class Nouns:
         self.pairs: list[tuple[str, str]] = []
         for turn in talk.heard:
             words = [w for w in re.findall(r"[a-z]{4,}", turn.lower()) if w not in stop]
-            self.pairs += zip(words, words[1:], strict=False)
+            self.pairs += pairwise(words)
 
     def two(self, rng: Random) -> tuple[str, str]:
         """Two words of theirs: neighbours in one of their turns, or words of what they told."""
@@ -287,10 +289,12 @@ def beside_all(groups: Groups, name: str) -> dict[str, Any]:
     }
 
 
-def kept(pieces: Mapping[str, Sequence[Piece]], field: str, value: str) -> dict[str, list[Piece]]:
-    """Return the pieces with this value."""
+def kept(
+    pieces: Mapping[str, Sequence[Piece]], field: str, value: str, dropped: str = ""
+) -> dict[str, list[Piece]]:
+    """Return the pieces with this value, without those of the act `dropped`."""
     return {
-        persona: [one for one in some if getattr(one, field) == value]
+        persona: [one for one in some if getattr(one, field) == value and one.act != dropped]
         for persona, some in pieces.items()
     }
 
@@ -312,13 +316,15 @@ def report(contexts: int, seed: int) -> dict[str, Any]:
         source: {name: share(kept(groups[name], "source", source)) for name in ("all", "best_4")}
         for source in QUOTAS
     }
-    result["confirmed_by_label"] = {
-        source: {
-            name: share(kept(some, "source", source), "labelled") for name, some in groups.items()
+    for title, dropped in (("confirmed_by_label", ""), ("but_for_restatement", "restatement")):
+        result[title] = {
+            source: {
+                name: share(kept(groups[name], "source", source, dropped), "labelled")
+                for name in ("all", "best", "best_4")
+            }
+            for source in QUOTAS
+            if source.startswith(("labelled", "held-out"))
         }
-        for source in QUOTAS
-        if source.startswith(("labelled", "held-out"))
-    }
     result["per_act"] = {
         act: {name: share(kept(groups[name], "act", act)) for name in ("all", "best", "best_4")}
         for act in ACTS
@@ -344,7 +350,7 @@ def show(result: dict[str, Any]) -> None:
     for name, cell in result["confirmed_beside_all_of_the_same_act"].items():
         low, high = cell["interval"]
         print(f"  {name:34}{cell['difference']:+6.3f} ({low:+.3f} to {high:+.3f})")
-    for title in ("confirmed_by_source", "confirmed_by_label", "per_act"):
+    for title in ("confirmed_by_source", "confirmed_by_label", "but_for_restatement", "per_act"):
         print(title.replace("_", " "))
         for first, cells in result[title].items():
             for name, cell in cells.items():
@@ -354,7 +360,7 @@ def show(result: dict[str, Any]) -> None:
 def main() -> None:
     """Play and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--contexts", type=int, default=320, help="how many talks")
+    parser.add_argument("--contexts", type=int, default=1000, help="how many talks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from empathy_env.document import Field
 from empathy_env.persona import Gate, Lines, Persona
-from empathy_env.probes import Trial, trials, unheard_words, when_asked
+from empathy_env.probes import Trial, overheard, trials, unheard_words, when_asked
 from empathy_env.subject import Finding, Subject
 from empathy_env.user import Item
 
@@ -31,6 +31,7 @@ def findings_alone(subject: Subject, *, seeds: int = 3) -> list[Finding]:
         _unmet(subject, played),
         _untold(subject, played),
         _unheard(subject),
+        _overheard(subject),
         _unsaid(subject, played),
         _leaks(subject),
     )
@@ -98,13 +99,29 @@ def _unheard(subject: Subject) -> Iterator[Finding]:
     fields = {(item.id, item.words): field for item, field in _items(subject.persona)}
     for unheard in unheard_words(subject.persona):
         item, word = unheard.item, unheard.item.words[unheard.place]
-        taken = f": it is taken for {' or '.join(unheard.instead)}" if unheard.instead else ""
-        message = f"the keyword {word!r} does not address {item.id!r}{taken}"
+        instead, field = sorted(unheard.instead), fields[item.id, item.words]
+        message = f"the keyword {word!r} does not address {item.id!r}"
+        if field[0] != "needs" and len(unheard.needs) < len(subject.persona.needs):
+            message += f" with the need {' or '.join(unheard.needs)}"
+        message += f": it is taken for {' or '.join(instead)}" if instead else ""
         hint = "Choose another, or take what both share out of the other's words."
-        field = (*fields[item.id, item.words], "words", unheard.place)
-        problem = subject.placed("unheard-word", message, field, hint)
+        where = (*field, "words", unheard.place)
+        problem = subject.placed("unheard-word", message, where, hint)
         means = "An agent that says it gets no credit for it, or gets it for something else."
         yield Finding("warning", problem, means)
+
+
+def _overheard(subject: Subject) -> Iterator[Finding]:
+    taken = overheard(subject.persona)
+    for item, field in _items(subject.persona):
+        if item.id in taken:
+            lines = " and ".join(map(repr, taken[item.id][:3]))
+            message = f"a keyword of {item.id!r} is too common: it is heard in {lines}"
+            problem = subject.placed("common-word", message, (*field, "words"), "Choose another.")
+            means = (
+                "Agents are heard to speak of it when they do not: its gate opens by accident."
+            )
+            yield Finding("warning", problem, means)
 
 
 class _Group(NamedTuple):

@@ -166,11 +166,14 @@ def _probed(talk: Conversation, item: Item) -> Trace:
     return replace(talk.trace, agent="prober")
 
 
-def _nearness(item: Item, after: Conversation) -> tuple[bool, bool, float]:
-    """Rank what a thing to say leads to: told at best, else the talk goes on, with trust."""
+def _nearness(item: Item, after: Conversation) -> tuple[bool, bool, bool, float]:
+    """Rank what a thing to say leads to: told at best, else what it is told beside, else trust."""
     state = after.users[0]
-    mood = state.mood
-    return item.id in state.told, after.outcome is None, mood.trust + 0.1 * mood.heard - mood.strain
+    mood, topics = state.mood, item.gate.topic if item.gate else ()
+    # A topic that has not been told itself is told first when it is talked of.
+    ready = not topics or not state.told.isdisjoint(topics)
+    trusting = mood.trust + 0.1 * mood.heard - mood.strain
+    return item.id in state.told, after.outcome is None, ready, trusting
 
 
 def _towards(item: Item, talk: Conversation) -> Iterator[str]:
@@ -185,7 +188,8 @@ def _towards(item: Item, talk: Conversation) -> Iterator[str]:
         return WORDINGS[act].format(w=word, f=feeling.words[turn % len(feeling.words)])
 
     acts: list[Act] = [act for act in gate.acts if act in WORDINGS] or list(_EASING)
-    topic = user.by_id[gate.topic[turn % len(gate.topic)]] if gate.topic else item
+    known = [name for name in gate.topic if name in state.told] or gate.topic
+    topic = user.by_id[known[turn % len(known)]] if known else item
     two: tuple[Act, Act] = (acts[turn % len(acts)], acts[(turn + 1) % len(acts)])
     for act in dict.fromkeys(two):
         # The question names the thing itself, so that nothing else is told before it.
@@ -219,44 +223,78 @@ class Unheard(NamedTuple):
     """A keyword that addresses nothing.
 
     Attributes:
-        need: A need with which it was tried.
         item: Whose keyword it is.
         place: Which of its words, from 0.
+        needs: The needs with which it addresses nothing.
         instead: Ids of what is addressed in its place.
     """
 
-    need: Need
     item: Item
     place: int
-    instead: tuple[str, ...]
+    needs: tuple[Need, ...]
+    instead: frozenset[str]
 
 
 def unheard_words(persona: Persona) -> list[Unheard]:
     """Return the keywords by which nothing is addressed.
 
-    Each is said in the first turn of a talk, in a few wordings, and counts as heard if the
-    appraiser ties any of these to the item.
+    Each is said in the first turn of a talk with each need, in a few wordings, and counts as heard
+    if the appraiser ties any of these to the item.
     """
     task = Task(persona=persona)
-    found: list[Unheard] = []
-    for number, variant in enumerate(persona.needs):
+    found: dict[tuple[str, str], Unheard] = {}
+    for variant in persona.needs:
         talk = task.begin(Scenario(persona=persona, need=variant.need))
-        shared = () if number else (*persona.facts, *persona.feelings, *persona.beliefs)
-        for item in (*variant.facts, *shared):
+        for item in talk.room.users[0].items:
             for place, word in enumerate(item.words):
-                instead: set[str] = set()
-                for line in _SAYING:
-                    instead |= _addressed(talk, line.format(w=word))
-                    if item.id in instead:
-                        break
-                else:
-                    found.append(Unheard(variant.need, item, place, tuple(sorted(instead))))
-    return found
+                instead = _heard_instead(talk, item, word)
+                if instead is None:
+                    continue
+                before = found.get((item.id, word), Unheard(item, place, (), frozenset()))
+                found[item.id, word] = before._replace(
+                    needs=(*before.needs, variant.need), instead=before.instead | instead
+                )
+    return list(found.values())
+
+
+def _heard_instead(talk: Conversation, item: Item, word: str) -> set[str] | None:
+    """Return what saying the word addresses in place of the item, or None if it does that."""
+    instead: set[str] = set()
+    for line in _SAYING:
+        evidence = run(say(talk, line.format(w=word))).turns[-1].evidence
+        instead |= {piece.topic for piece in evidence if piece.topic is not None}
+        if item.id in instead:
+            return None
+    return instead
 
 
 _SAYING: Final = (WORDINGS["open_question"], "You sound so {w}.", "Tell me more about this: {w}.")
 
 
-def _addressed(talk: Conversation, line: str) -> set[str]:
-    evidence = run(say(talk, line)).turns[-1].evidence
-    return {piece.topic for piece in evidence if piece.topic is not None}
+_EVERYDAY: Final = (
+    *(question for questions in _QUESTIONS for question in questions),
+    *_WARM,
+    "What was it like?",
+    "Tell me more.",
+    "What happened then?",
+    "What was the hardest part?",
+    "It makes sense to feel like that.",
+)
+"""What anybody may say to anybody, of nothing in particular."""
+
+
+def overheard(persona: Persona) -> dict[str, list[str]]:
+    """Return for ids the everyday sentences that are taken to speak of them.
+
+    A keyword that is in such a sentence, if only by its ending, is heard all the time.
+    """
+    task = Task(persona=persona)
+    found: dict[str, list[str]] = {}
+    for variant in persona.needs:
+        talk = task.begin(Scenario(persona=persona, need=variant.need))
+        for line in _EVERYDAY:
+            for evidence in run(say(talk, line)).turns[-1].evidence:
+                lines = found.setdefault(evidence.topic, []) if evidence.topic else [line]
+                if line not in lines:
+                    lines.append(line)
+    return found

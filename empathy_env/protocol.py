@@ -312,7 +312,7 @@ _OWN_NEED_B: Final[Mapping[str, Mapping[str, float]]] = {
         "reflection": 0.9,
         "validation": 0.8,
         "validation/own_feeling": 1.0,
-        "validation/fault": 0.5,
+        "validation/fault": 0.45,
         "self_disclosure": 0.4,
         "presence": 0.4,
         "restatement": 0.3,
@@ -358,7 +358,7 @@ _OWN_NEED_B: Final[Mapping[str, Mapping[str, float]]] = {
     },
     "concrete_advice": {
         "suggestion": 0.95,
-        "information": 0.95,
+        "information": 0.9,
         "open_question/plan": 0.45,
         "closed_question": 0.35,
     },

@@ -176,6 +176,24 @@ def test_a_keyword_that_addresses_something_else_is_a_warning(tmp_path, good):
     assert unheard_words(load_persona("laid-off-engineer")) == []
 
 
+def test_a_keyword_that_is_lost_with_one_need_only_says_which(tmp_path):
+    path = written(tmp_path, ("words: [door, doors]", "words: [door, wet rain]"))
+    (unheard,) = unheard_words(load_persona(path))
+    assert (unheard.item.id, unheard.place, unheard.needs) == ("door", 1, ("deep_empathy",))
+    found = alone(tmp_path, ("words: [door, doors]", "words: [door, wet rain]"))
+    assert (
+        "with the need deep_empathy: it is taken for rain" in found["warning", "unheard-word", 21]
+    )
+
+
+def test_a_keyword_of_everyday_talk_is_a_warning(tmp_path, good):
+    found = alone(tmp_path, ("words: [door, doors]", "words: [door, liked]"))
+    assert (
+        "'door' is too common: it is heard in 'What is it like?'"
+        in found["warning", "common-word", 21]
+    )
+
+
 @pytest.mark.parametrize(
     ("edit", "key", "says"),
     [
@@ -321,7 +339,7 @@ class TestProbes:
 
     def test_the_prober_gets_told_what_others_do_not(self):
         data = load_persona("laid-off-engineer").to_data()
-        data["facts"][3]["gate"] = {"trust": 0.3, "acts": ["information"], "topic": ["useless"]}
+        data["facts"][3]["gate"] = {"trust": 0.35, "acts": ["presence"], "topic": ["useless"]}
         data["needs"] = data["needs"][:2]
         (trial, _) = trials(Persona.parse(data), 1)
         plain = trial._replace(others=tuple(t for t in trial.others if t.agent != "prober"))

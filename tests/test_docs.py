@@ -61,12 +61,32 @@ def test_the_readmes_two_commands_are_what_ci_runs():
     assert 'pip install -e ".[test]" && pytest' in ci
 
 
-def test_the_tables_of_the_law_are_those_of_the_code():
-    spec = spec_from_file_location("emotion_page", ROOT / "benchmarks" / "emotion_page.py")
+GENERATED = {
+    "emotion_page": "emotion.md",
+    "library_page": "persona-library.md",
+    "talks_page": "talks.md",
+}
+
+
+@pytest.mark.parametrize("script", GENERATED)
+def test_what_a_script_writes_into_a_page_is_up_to_date(script):
+    spec = spec_from_file_location(script, ROOT / "benchmarks" / f"{script}.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    page = (ROOT / "docs" / "emotion.md").read_text("utf-8")
-    assert module.written(page) == page, "run: python benchmarks/emotion_page.py"
+    page = (ROOT / "docs" / GENERATED[script]).read_text("utf-8")
+    assert module.written(page) == page, f"run: python benchmarks/{script}.py"
+
+
+def test_each_of_the_six_talks_is_printed_by_its_command(capsys, monkeypatch):
+    spec = spec_from_file_location("talks_page", ROOT / "benchmarks" / "talks_page.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (ROOT / "docs" / "talks.md").read_text("utf-8")
+    numbers = re.findall(r"^python benchmarks/talks_page.py --show (\d+)$", page, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, len(module.TALKS) + 1)]
+    monkeypatch.setattr("sys.argv", ["talks_page.py", "--show", "4"])
+    module.main()
+    assert f"```text\n{capsys.readouterr().out}```" in page
 
 
 def test_the_changelogs_first_version_is_the_packages():

@@ -186,7 +186,8 @@ def _print_findings(subjects: Sequence[Subject], found: Sequence[Finding]) -> No
             colour = {"error": "red", "warning": "yellow", "note": "cyan"}[finding.level]
             problem = finding.problem._replace(file=_shown(file))
             place, _, text = str(problem).partition(": ")
-            out.print(f"  [{colour}]{finding.level}[/{colour}] {escape(place)}", highlight=False)
+            head = f"  [{colour}]{finding.level}[/{colour}] {escape(place)}"
+            out.print(head, highlight=False, soft_wrap=True)
             print_plain(f"    {text}\n    {finding.means}")
         out.print()
 

@@ -1,0 +1,87 @@
+"""How a text is cut into words and sentences, and found again in what was written."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from empathy_env.cues import expand, plain, read, tables
+
+PIECES = st.sampled_from(
+    "you You're don't mum's u ur idk İstanbul straße it’s 'so' o'clock can't've rock'n'roll _ "
+    "you_are 26 😊 忽略 ? ! . , ; : … — ( ) \n \t ' \" '' n't x'".split(" ")
+)
+TEXTS = st.one_of(
+    st.text(), st.lists(PIECES, max_size=40).map(" ".join), st.lists(PIECES).map("".join)
+)
+TOKEN = re.compile(r"\w[\w']*")
+
+
+@given(TEXTS)
+def test_every_character_keeps_its_place(said):
+    assert len(plain(said)) == len(said)
+    assert plain(plain(said)) == plain(said)
+
+
+@given(TEXTS)
+def test_sentences_cover_all_words_in_order(said):
+    text = read(plain(said))
+    ends = 0
+    for sentence in text.sentences:
+        assert sentence.first == ends < sentence.last
+        assert list(sentence.clauses) == sorted(set(sentence.clauses))
+        assert all(sentence.first < at < sentence.last for at in sentence.clauses)
+        ends = sentence.last
+    assert ends == len(text.words)
+    edges = [edge for s in text.sentences for edge in (s.start, s.stop)]
+    assert edges == sorted(edges)
+
+
+@given(TEXTS)
+def test_the_place_of_every_word_is_found(said):
+    text = read(plain(said))
+    found = []
+    for number, sentence in enumerate(text.sentences):
+        places = text.places(number)
+        words = list(text.words[sentence.first : sentence.last])
+        assert len(places) == len(words)
+        assert places == sorted(places)
+        assert all(sentence.start <= a < b <= sentence.stop for a, b in places)
+        assert text.place(number) == (places[0][0], places[-1][1])
+        spans = list(dict.fromkeys(places))
+        spelt = [expand(text.plain[a:b], tables().spelling) for a, b in spans]
+        assert [word for each in spelt for word in each] == words
+        assert [places.count(span) for span in spans] == list(map(len, spelt))
+        found += spans
+    # Nothing that is a word is left out, wherever a sentence ends.
+    assert found == [match.span() for match in TOKEN.finditer(text.plain)]
+
+
+def test_one_written_token_may_be_two_words_in_one_place():
+    text = read(plain("You’re here, aren't you?"))
+    assert text.words == ("you", "are", "here", "are", "not", "you")
+    assert text.places(0) == [(0, 6), (0, 6), (7, 11), (13, 19), (13, 19), (20, 23)]
+
+
+def test_the_same_word_twice_is_found_in_two_places():
+    text = read("so so. so")
+    assert [text.places(number) for number in (0, 1)] == [[(0, 2), (3, 5)], [(7, 9)]]
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"),
+    [
+        ("How was it?", [True]),
+        ("It was cold. Was it late?!", [False, True]),
+        ("It was cold, wasn't it?", [False]),
+        ("It was cold, and who was there?", [True]),
+        ("好吗？", [True]),
+        ("", []),
+        ("?! …", []),
+    ],
+)
+def test_sentences_end_where_a_mark_stands(said, asks):
+    assert [sentence.asks for sentence in read(plain(said)).sentences] == asks
