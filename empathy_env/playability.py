@@ -59,14 +59,10 @@ def _empty_words(draft: Draft) -> Iterator[Problem]:
     """
     for item in draft.items:
         for number, word in enumerate(item.words):
-            if word in _stop_words() - _TOLERATED and item.field[0] != "feelings":
+            if word in _stop_words() and item.field[0] != "feelings":
                 message = f"the keyword {word!r} is in too many sentences to mean this one thing"
                 hint = "Choose a word that is said of it alone, or a phrase."
                 yield Problem("empty-word", message, (*item.field, "words", number), hint)
-
-
-# A bundled persona has these; to take them out would change what its talks are.
-_TOLERATED: Final = frozenset(("home", "people", "others"))
 
 
 @cache
