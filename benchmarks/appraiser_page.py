@@ -1,8 +1,9 @@
 """Write the generated parts of docs/appraiser.md: what the readers make of the held-out items.
 
-    python benchmarks/appraiser_page.py [--folds]
+    python benchmarks/appraiser_page.py [--folds] [--selected] [--dev acts-dev.jsonl]
 
-`--folds` also fits all folds anew, which needs scikit-learn and takes a minute or two.
+Without options it writes what a test keeps current. `--folds` also fits all folds anew, which needs
+scikit-learn; `--selected` plays the talks of selected_precision.py; each takes a minute or two.
 """
 
 from __future__ import annotations
@@ -41,12 +42,11 @@ class Heard(NamedTuple):
 
 
 @cache
-def heard(reader: str) -> tuple[Heard, ...]:
-    """Read all held-out items."""
-    items = read(HERE / "acts" / f"{HELD_OUT}.jsonl")
+def heard(reader: str, path: Path = HERE / "acts" / f"{HELD_OUT}.jsonl") -> tuple[Heard, ...]:
+    """Read all held-out items, or those of another file."""
     return tuple(
         Heard(item, appraise_by_rules(item["utterance"], context_of(item), reader))
-        for item in items
+        for item in read(path)
     )
 
 
@@ -73,12 +73,12 @@ def interval(some: Sequence[Heard]) -> str:
     return f"{low:.2f} to {high:.2f}"
 
 
-def score_table() -> str:
+def score_table(*path: Path) -> str:
     """Return the scores of both readers, on all items and by group."""
     rows: list[list[str]] = []
     for reader in READERS:
         for name in GROUPS:
-            some = [one for one in heard(reader) if name in ("all", group(one.item))]
+            some = [one for one in heard(reader, *path) if name in ("all", group(one.item))]
             found = scored(some)
             macro = "" if name == "injection" else f"{found['macro_f1']:.3f}"
             row = [f"`{reader}`", name, str(found["n"]), f"{found['micro_f1']:.3f}"]
@@ -197,6 +197,69 @@ def fold_table() -> str:
     return table(head, rows)
 
 
+def selected_tables() -> dict[str, Callable[[], str]]:
+    """Return the tables of selected precision."""
+    from selected_precision import report
+
+    found = report(contexts=1000, seed=0)
+    names = {
+        "all": "all 64",
+        "best": "best",
+        "best_4": "best 4",
+        "best_unworded": "best without lines of the agents",
+    }
+
+    def whole() -> str:
+        beside = found["confirmed_beside_all_of_the_same_act"]
+        rows = [
+            [title, *_cells(found["confirmed"][name]), *_points(beside.get(name))]
+            for name, title in names.items()
+        ]
+        head = ["replies", "confirmed", "95 %", "pieces", "beside all", "95 %"]
+        return table(head, rows)
+
+    def acts() -> str:
+        rows = [
+            [f"`{act}`", *_cells(by["all"]), *_cells(by["best_4"])]
+            for act, by in found["per_act"].items()
+        ]
+        return table(["act", *("all 64", "95 %", "pieces"), *("best 4", "95 %", "pieces")], rows)
+
+    def labels() -> str:
+        rows = [
+            [
+                source,
+                kind,
+                *_cells(found[key][source]["all"]),
+                *_cells(found[key][source]["best_4"]),
+            ]
+            for source in found["confirmed_by_label"]
+            for key, kind in (
+                ("confirmed_by_label", "all acts"),
+                ("but_for_restatement", "but `restatement`"),
+            )
+        ]
+        head = ["items", "acts", *("all 64", "95 %", "pieces"), *("best 4", "95 %", "pieces")]
+        return table(head, rows, left=2)
+
+    return {"selected": whole, "selected-acts": acts, "selected-labels": labels}
+
+
+def _cells(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return ["", "", "0"]
+    low, high = found["interval"]
+    shares = [f"{100 * found['share']:.0f}%", f"{100 * low:.0f} to {100 * high:.0f}"]
+    return [*shares, str(found["pieces"])]
+
+
+def _points(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return ["", ""]
+    low, high = found["interval"]
+    return [f"{100 * found['difference']:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"]
+
+
 def written(page: str, tables: dict[str, Callable[[], str]] = TABLES) -> str:
     """Return the page with these tables put in anew."""
     for name, made in tables.items():
@@ -214,8 +277,16 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folds", action="store_true", help="fit the folds anew as well")
+    parser.add_argument("--selected", action="store_true", help="measure selected precision too")
+    parser.add_argument("--dev", type=Path, help="the development set, to score it as well")
     args = parser.parse_args()
-    tables = {**TABLES, "folds": fold_table} if args.folds else TABLES
+    tables = dict(TABLES)
+    if args.folds:
+        tables["folds"] = fold_table
+    if args.selected:
+        tables |= selected_tables()
+    if args.dev:
+        tables["dev"] = lambda: score_table(args.dev)
     PAGE.write_text(written(PAGE.read_text("utf-8"), tables), "utf-8")
 
 

@@ -132,11 +132,8 @@ def appraise_by_rules(
     """
     seen = _look(utterance, context, name)
     text, ground = seen.text, seen.ground
-    judged = _judged(seen, learnt or model(name), _SURE[name])
-    wrong = seen.wrong + [hit for hit in judged if hit.act == "manipulation"]
-    evidence = [*_manipulations(utterance, text, seen.spans, wrong)]
-    spoilt = {hit.sentence for hit in wrong}
-    hits = floored(quieted([hit for hit in judged if hit.sentence not in spoilt]), text)
+    hits = floored(quieted(_judged(seen, learnt or model(name), _SURE[name])), text)
+    evidence = [*_manipulations(utterance, text, seen.spans, seen.wrong)]
     done: set[tuple[str, int]] = set()
     for hit in hits[: 2 * MAX_EVIDENCE]:
         if (hit.act, hit.sentence) not in done:
@@ -232,8 +229,11 @@ def _judged(seen: _Seen, learnt: Model, sure: float) -> list[Hit]:
 def _possible(act: str, seen: _Seen, number: int) -> bool:
     """Whether an act that no cue has found can be performed by this sentence.
 
-    What is denied or reported is not performed, and who says something back shares words.
+    `manipulation` voids a whole turn, so it is left to the rules. What is denied or reported is not
+    performed, and who says something back shares words with it.
     """
+    if act == "manipulation":
+        return False
     if number in seen.shunned and (act in HARMFUL or act == "restatement"):
         return False
     if act != "restatement":

@@ -88,6 +88,8 @@ _EASED: Final = 2.0
 _MOVED: Final = 5.0
 _RELIEVED: Final = 70.0
 _LOW: Final = 25.0
+_AT_EASE: Final = 0.6
+"""Trust from which somebody who says little does not say it guardedly."""
 
 
 def manner_of(moment: Moment) -> Manner:
@@ -139,9 +141,12 @@ class TemplateSpeaker:
             parts = _hurt(words)
         else:
             parts = _answer(words, manner)
-        text = " ".join(part for part in parts if part) or words.silence()
+        text = _SEPARATOR.get(words.register, " ").join(filter(None, parts)) or words.silence()
         return Speech(text, manner, tuple(words.used))
 
+
+_SEPARATOR: Final = {"texting": "\n"}
+"""What stands between two parts of a reply: who texts sends them one by one."""
 
 _EAGER: Final[Mapping[str, float]] = {"terse": 0.05, "medium": 0.4, "talkative": 0.75}
 """Chance to say more than must be said, at trust 0.3 and without strain."""
@@ -158,12 +163,15 @@ _TAKEN: Final[Mapping[str, tuple[str, str]]] = {
     "interpretation": ("reframed", "unreframed"),
     "affirmation": ("praised", "overpraised"),
     "reassurance": ("comforted", "uncomforted"),
-    "validation": ("validated", ""),
+    "validation": ("validated", "misnamed"),
     "reflection": ("named", "misnamed"),
     "restatement": ("followed", ""),
     "self_disclosure": ("shared", ""),
 }
 """What is said first when an act lands, and when it does not, the most telling act first."""
+
+_JUDGED: Final = frozenset(badly for _, badly in _TAKEN.values()) - {"", "misnamed"}
+"""What is said of help that does not land; listening is passed over in silence."""
 
 
 def _hurt(words: _Words) -> list[str]:
@@ -205,18 +213,16 @@ def _taken(moment: Moment) -> str:
     """Name the phrases that say how the agent's turn was taken; "" if there is nothing to say."""
     if not moment.appraisal:
         return "silence" if not moment.heard.strip() else ""
-    found = {e.act: e.grounded for e in moment.appraisal}
-    for act, (well, badly) in _TAKEN.items():
-        if act in found:
-            landed = moment.felt.change > 0 if badly in ("", "misnamed") else _fits(moment)
-            if not landed:
-                return badly if badly != "misnamed" else ""
-            return well if found[act] else ""
-    return ""
-
-
-def _fits(moment: Moment) -> bool:
-    return moment.felt.change >= _MOVED
+    change, found = moment.felt.change, {e.act: e for e in moment.appraisal}
+    act = next((act for act in _TAKEN if act in found), None)
+    if act is None:
+        return ""
+    well, badly = _TAKEN[act]
+    if act in ("reflection", "validation") and found[act].intensity < 1.0:
+        return badly  # a feeling that is not theirs, and that they have not named
+    if change >= (_MOVED if badly in _JUDGED else 0.0):
+        return well if found[act].grounded else ""
+    return badly if badly in _JUDGED and change < _EASED else ""
 
 
 class _Words:
@@ -227,7 +233,9 @@ class _Words:
         self.used: list[str] = list(moment.disclosed)
         self._bank = bank
         mood, voice = moment.felt.mood, moment.persona.voice
+        self.register = voice.register_
         self.low = mood.emotion < _LOW
+        self.at_ease = mood.trust >= _AT_EASE
         self.eager = _EAGER[voice.verbosity] + 0.5 * (mood.trust - 0.3) - 0.3 * mood.strain
         if self.low:
             self.eager /= 2
@@ -253,13 +261,15 @@ class _Words:
         """Return a line of the bank for a moment, in the persona's register."""
         if not moment:
             return ""
-        return self.take(phrases(moment, self.moment.persona.voice.register_, self._bank), moment)
+        return self.take(phrases(moment, self.register, self._bank), moment)
 
     def voice(self, manner: Manner) -> str:
         """Return a line for a situation: the variant's, the persona's, the bank's, in this order.
 
         The variant's are there once one of its facts has been told.
         """
+        if manner == "guarded" and self.at_ease:
+            manner = "opens_up"
         variant, told = self.moment.variant, self.moment.told
         own = _lines(variant.lines, manner) if any(f.id in told for f in variant.facts) else ()
         return (
@@ -273,12 +283,14 @@ class _Words:
         moment = self.moment
         if _HARM.search(moment.heard):
             return self.bank("unharmed")
-        if question.topic is not None and question.topic not in moment.told:
+        # "You sound ashamed. Tell me more about it." asks for nothing in particular.
+        passing = any(e.topic == question.topic for e in moment.appraisal if e is not question)
+        if question.topic is not None and question.topic not in moment.told and not passing:
             return self.bank("not_yet")
         added = self.take(moment.more, "body")
         if added:
             return added
-        if question.topic is not None:
+        if question.topic is not None and question.topic in moment.told:
             return self.bank("told_all")
         if question.act == "closed_question":
             return self.bank("closed")
@@ -287,7 +299,7 @@ class _Words:
 
     def silence(self) -> str:
         """Return words for when no line is left: two small ones, in a pair not used before."""
-        small = phrases("silence", self.moment.persona.voice.register_, self._bank)
+        small = phrases("silence", self.register, self._bank)
         count = len(small)
         first = int(self.chance("silence") * count * count)
         for offset in range(count * count):

@@ -170,7 +170,9 @@ class SimulatedUser:
         """Feel, disclose and speak; return the next state and what the trace records."""
         felt = self.feel(state, appraisal, turn)
         outcome = self.ending(felt.mood, appraisal, turn)
-        told = () if outcome == "left" else self.disclose(state, appraisal, felt, turn)
+        # Who leaves tells nothing more, and who is well has no new grief to tell.
+        over = outcome in ("left", "success")
+        told = () if over else self.disclose(state, appraisal, felt, turn)
         speech = yield from speaker.speak(self.moment(state, heard, appraisal, turn, felt, told))
         known = state.told.union(told) if told else state.told
         after = UserState(felt.mood, known, state.spoken.union(speech.used))

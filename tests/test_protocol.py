@@ -8,24 +8,29 @@ from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.persona import NEEDS
 from empathy_env.protocol import PROTOCOLS, Protocol, load_protocol
 
-P = PROTOCOLS["appraisal-v1"]
+P, HELD_OUT = PROTOCOLS["appraisal-v1"], PROTOCOLS["appraisal-v1-b"]
+both = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 
 
-def test_constants_round_trip_through_json():
-    changed = replace(P, name="mine", gain=P.gain + 1, any_need={**P.any_need, "presence": 0.2})
-    for protocol in (P, changed):
-        assert Protocol.from_data(json.loads(json.dumps(protocol.to_data()))) == protocol
+@both
+def test_constants_round_trip_through_json(protocol):
+    more = {**protocol.any_need, "presence": 0.25}
+    changed = replace(protocol, name="mine", gain=protocol.gain + 1, any_need=more)
+    for each in (protocol, changed):
+        assert Protocol.from_data(json.loads(json.dumps(each.to_data()))) == each
+    assert changed != protocol
 
 
-def test_changing_the_data_changes_no_protocol():
-    before = P.to_data()
-    edited = P.to_data()
+@both
+def test_changing_the_data_changes_no_protocol(protocol):
+    before = protocol.to_data()
+    edited = protocol.to_data()
     edited["own_need"]["deep_empathy"]["reflection"] = -1.0
     edited["any_need"]["blame"] = 1.0
-    assert P.to_data() == before
+    assert protocol.to_data() == before
 
 
-@pytest.mark.parametrize("constant", ["name", "gain", "own_need"])
+@pytest.mark.parametrize("constant", ["name", "appraiser", "speaker", "gain", "own_need"])
 def test_a_missing_constant_is_no_licence_to_use_todays_value(constant):
     data = P.to_data()
     del data[constant]
@@ -51,7 +56,7 @@ def test_a_protocol_stands_under_its_own_name(name):
     assert PROTOCOLS[name].name == name
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+@both
 class TestTables:
     def test_every_act_and_every_need_has_an_entry(self, protocol):
         assert set(protocol.any_need) == set(ACTS)
@@ -93,3 +98,38 @@ class TestTables:
         assert 0 <= protocol.ungrounded <= 0.2
         assert 0 <= protocol.repeated < 1
         assert 0 < protocol.need_met <= 1
+
+
+def favourites(table):
+    return {key for key, value in table.items() if value == max(table.values())}
+
+
+class TestHeldOut:
+    """The held-out user is somebody else, and wants the same things."""
+
+    def test_it_has_a_reader_and_a_bank_of_its_own(self):
+        assert HELD_OUT.appraiser != P.appraiser
+        assert HELD_OUT.speaker != P.speaker
+
+    def test_every_need_has_other_weights(self):
+        assert set(HELD_OUT.own_need) == set(P.own_need)
+        for need, table in HELD_OUT.own_need.items():
+            assert table != P.own_need[need], need
+
+    def test_what_a_policy_likes_best_is_often_not_what_it_likes_best(self):
+        moved = [
+            need
+            for need, table in HELD_OUT.own_need.items()
+            if favourites(table) != favourites(P.own_need[need])
+        ]
+        assert len(moved) >= 4
+
+    @pytest.mark.parametrize("need", NEEDS)
+    def test_what_fits_the_one_still_does_the_other_good(self, need):
+        own, other = P.own_need[need], HELD_OUT.own_need[need]
+        for favourite in favourites(own):
+            assert other[favourite] >= 0.8 * max(other.values())
+
+    def test_the_scale_and_the_endings_are_the_same(self):
+        for name in ("success", "leave", "clamp", "ceiling", "need_met"):
+            assert getattr(HELD_OUT, name) == getattr(P, name)
