@@ -220,7 +220,7 @@ def _taken(moment: Moment) -> str:
     well, badly = _TAKEN[act]
     if act in ("reflection", "validation") and found[act].intensity < 1.0:
         return badly  # a feeling that is not theirs, and that they have not named
-    if change >= (_MOVED if badly in _JUDGED else 0.0):
+    if change >= _MOVED if badly in _JUDGED else change > 0.0:
         return well if found[act].grounded else ""
     return badly if badly in _JUDGED and change < _EASED else ""
 
