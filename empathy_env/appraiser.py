@@ -229,16 +229,18 @@ def _judged(seen: _Seen, learnt: Model, sure: float) -> list[Hit]:
 def _possible(act: str, seen: _Seen, number: int) -> bool:
     """Whether an act that no cue has found can be performed by this sentence.
 
-    `manipulation` voids a whole turn, so it is left to the rules. What is denied or reported is not
-    performed, and who says something back shares words with it.
+    `manipulation` voids a whole turn, so it is left to the rules. Harm in words that are mostly the
+    user's own, or that are denied or reported, is not the agent's. Who says something back shares
+    words with it.
     """
+    content, told = seen.ground.share(number)
     if act == "manipulation":
         return False
-    if number in seen.shunned and (act in HARMFUL or act == "restatement"):
-        return False
-    if act != "restatement":
-        return True
-    return seen.ground.share(number)[1] > 1 and seen.ground.formed(number)
+    if act in HARMFUL:
+        return number not in seen.shunned and (told < 2 or 2 * told < content)
+    if act == "restatement":
+        return number not in seen.shunned and told > 1 and seen.ground.formed(number)
+    return True
 
 
 def _evidence(hit: Hit, utterance: str, text: Text, ground: Ground) -> Evidence:

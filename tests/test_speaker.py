@@ -273,6 +273,13 @@ class TestLength:
         low, well = (self.words(verbosity, emotion=emotion) for emotion in (15.0, 45.0))
         assert low < 0.95 * well
 
+    def test_a_low_mood_means_fewer_lines(self):
+        low, well = (
+            sum(len(s.used) for s in speeches(QUESTION, emotion=emotion, seeds=range(200)))
+            for emotion in (15.0, 45.0)
+        )
+        assert low < well
+
     def test_terse_people_say_less(self):
         assert self.words("terse") < self.words("medium") < self.words("talkative")
 

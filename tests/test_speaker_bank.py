@@ -31,6 +31,7 @@ TALKS = {
     "advising": ["You should make a list."],
     "checking": ["Are you all right?"],
     "naming": ["You sound ashamed."],
+    "naming-and-asking": ["You sound hurt. What was it like?", "It makes sense that you feel so."],
     "mixed": [
         "You sound ashamed about all of it.",
         "It makes sense that you feel hurt.",

@@ -93,6 +93,11 @@ class TestMargins:
         assert clear[REFLECTION] == pytest.approx(360 / sqrt(3) - 150)
         assert clear[SUGGESTION] == pytest.approx(58 / sqrt(3) - 3.5)
 
+    def test_all_known_counts_all(self):
+        names = ["sad", ("^", "sad"), ("sad", "."), ("^.", "sad")]
+        learnt = made({name: {"reflection": 100} for name in names})
+        assert margins([seen("sad")], learnt)[0, REFLECTION] == 400 / 2
+
     def test_nothing_known_leaves_the_bars(self):
         learnt = made({"sad": {"reflection": 300}}, {"reflection": 7.0})
         (clear,) = margins([seen("heron")], learnt)
