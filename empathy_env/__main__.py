@@ -64,14 +64,15 @@ def demo(
     folder: Annotated[Path, typer.Option("--out", help="Folder for the traces.")] = Path(
         "empathy-demo"
     ),
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes for each persona and need.")] = 2,
+    personas: Annotated[str, typer.Option(help="Selection, such as 'split:dev'.")] = "all",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes for each persona and need.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run every persona against five agents, offline, and compare them."""
-    task = Task(personas="all")
+    task = Task(personas=personas)
     folder.mkdir(parents=True, exist_ok=True)
-    cells = [cell for cell in load_cells() for _ in range(episodes)]
+    cells = [cell for cell in load_cells(personas) for _ in range(episodes)]
     scenarios = [
         Scenario(persona=persona, need=need, seed=seed + number)
         for number, (persona, need) in enumerate(cells)
@@ -87,7 +88,7 @@ def demo(
         print_json({"traces": str(folder), "agents": rows})
         return
     _print_summaries(
-        rows, f"{len(scenarios)} talks an agent: every persona and need, difficulty moderate"
+        rows, f"{len(scenarios)} talks an agent, every need of {personas}, difficulty moderate"
     )
     shown = escape(str(folder))
     out.print(

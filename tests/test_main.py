@@ -36,7 +36,7 @@ def test_version():
 
 def test_demo_compares_five_agents_and_says_what_next(tmp_path):
     folder = tmp_path / "demo"
-    result = call("demo", "--out", folder, "--episodes", 1)
+    result = call("demo", "--out", folder, "--personas", "split:dev tag:work")
     assert result.exit_code == 0
     assert all(name in result.output for name in DEMO_AGENTS)
     assert "Try next" in result.output
@@ -46,7 +46,7 @@ def test_demo_compares_five_agents_and_says_what_next(tmp_path):
     found = json.loads(checked.stdout)
     assert found["wrong"] == []
     assert found["unverified"] == []
-    assert found["checked"] == 5 * len(load_cells())
+    assert found["checked"] == 5 * len(load_cells("split:dev tag:work"))
 
 
 def test_rollout_writes_resumes_and_reports(tmp_path):
