@@ -20,8 +20,8 @@ SEEDS = range(40)
 both = pytest.mark.parametrize("bank", BANKS)
 
 
-def piece(act, about="situation", topic=None, *, grounded=True):
-    return Evidence(act, "so", 0, 2, about=about, topic=topic, grounded=grounded)
+def piece(act, about="situation", topic=None, *, grounded=True, intensity=1.0):
+    return Evidence(act, "so", 0, 2, intensity, about, topic, grounded)
 
 
 def moment(*appraisal, persona=MAREK, need=0, change=0.0, emotion=40.0, seed=0, **given):

@@ -249,12 +249,17 @@ class TestReader:
         found = {(e.start, e.end) for e in heard(said, name) if e.act == "manipulation"}
         assert {(e.start, e.end) for e in detect_manipulation(said)} <= found
 
-    def test_a_plea_helps_with_neither(self):
-        for protocol in PROTOCOLS:
-            for asking in MANIPULATION[:5]:
-                episode = Task(persona=MAREK, protocol=protocol).open(seed=3)
-                episode.say(f"You sound ashamed about the box. {asking}")
-                assert episode.trace.emotion(1) < 40, (protocol, asking)
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    @pytest.mark.parametrize("asking", MANIPULATION)
+    def test_a_plea_helps_with_neither(self, protocol, asking):
+        def felt(said):
+            episode = Task(persona=MAREK, protocol=protocol).open(seed=3)
+            episode.say(said)
+            return episode.trace.emotion(1)
+
+        plain = "You sound ashamed about the box."
+        assert felt(f"{plain}\n{asking}") < 40 < felt(plain)
+        assert felt(f"{plain} {asking}") <= felt(plain)
 
     @pytest.mark.parametrize("name", READERS)
     def test_evidence_is_well_formed_and_repeatable(self, name):

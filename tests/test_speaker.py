@@ -101,6 +101,12 @@ class TestAnswers:
         said = speeches(asked, heard=heard, persona=REGISTERS[register], bank=bank)
         assert all(holds(s, phrases("unharmed", register, bank)) for s in said)
 
+    def test_asked_to_go_on_with_what_was_just_named_they_do_not_refuse_to(self):
+        asked = piece("reflection", topic="wife"), piece("open_question", topic="wife")
+        said = speeches(*asked, change=-1.0)
+        assert all(holds(s, MAREK.voice.answers.situation) for s in said)
+        assert not any(holds(s, phrases("not_yet", "plain")) for s in said)
+
     def test_what_is_told_is_told_in_their_words(self):
         fact = MAREK.needs[0].facts[0]
         for said in speeches(QUESTION, disclosed=(fact.says,)):
@@ -168,9 +174,29 @@ class TestTaken:
         assert not any(holds(s, lines) for s in loose)
 
     @both
-    def test_a_feeling_that_is_named_wrongly_gets_no_yes(self, bank):
-        lines = phrases("named", "plain", bank)
-        assert not any(holds(s, lines) for s in speeches(piece("reflection"), bank=bank))
+    @pytest.mark.parametrize("act", ["reflection", "validation"])
+    @pytest.mark.parametrize("change", [-1.0, 1.0, 6.0])
+    def test_a_feeling_that_is_not_theirs_is_put_right(self, bank, act, change):
+        right = {"reflection": "named", "validation": "validated"}[act]
+        said = speeches(piece(act, intensity=0.75), bank=bank, change=change)
+        assert all(holds(s, phrases("misnamed", "plain", bank)) for s in said)
+        assert not any(holds(s, phrases(right, "plain", bank)) for s in said)
+
+    @both
+    @pytest.mark.parametrize("act", ["reflection", "restatement", "validation", "self_disclosure"])
+    def test_what_was_said_back_in_vain_is_passed_over(self, bank, act):
+        lines = [
+            line
+            for name in ("named", "misnamed", "followed", "validated", "shared")
+            for line in phrases(name, "plain", bank)
+        ]
+        assert not any(holds(s, lines) for s in speeches(piece(act), bank=bank, change=-1.0))
+
+    @both
+    @pytest.mark.parametrize("act", ["suggestion", "affirmation", "challenge"])
+    def test_help_that_eases_a_little_is_neither_praised_nor_refused(self, bank, act):
+        own = MAREK.voice.lines.guarded
+        assert all(set(s.used) <= {*own} for s in speeches(piece(act), bank=bank, change=3.0))
 
     @both
     @pytest.mark.parametrize(
@@ -254,10 +280,27 @@ class TestManner:
             assert last.manner == "relieved"
             assert last.reply.endswith((*own, *MAREK.voice.lines.relieved))
 
+    def test_success_tells_no_new_grief_in_a_talk(self):
+        task, oracle = Task(persona=MAREK, difficulty="gentle"), load_agent("oracle")
+        traces = [play(task, oracle, task.scenario(seed)) for seed in range(3)]
+        assert all(t.turns[-1].answers[0].told == () for t in traces if t.outcome == "success")
+
+    def test_whoever_trusts_does_not_say_it_guardedly(self):
+        for trust, lines in ((0.59, "guarded"), (0.6, "opens_up")):
+            own = getattr(MAREK.voice.lines, lines)
+            assert all(holds(s, own) for s in speeches(trust=trust))
+
     def test_whoever_is_well_and_feels_better_says_so(self):
         lines = (*MAREK.voice.lines.relieved, *MAREK.needs[0].lines.relieved)
         assert all(holds(s, lines) for s in speeches(change=3.0, emotion=80.0))
         assert not any(holds(s, lines) for s in speeches(change=3.0, emotion=60.0))
+
+
+def test_who_texts_sends_one_thing_at_a_time():
+    for persona, between in ((KIT, "\n"), (MAREK, " "), (REGISTERS["formal"], " ")):
+        several = [s for s in speeches(QUESTION, persona=persona, trust=0.9) if len(s.used) > 1]
+        assert several
+        assert all(between.join(s.used) == s.text for s in several)
 
 
 class TestLength:

@@ -287,3 +287,19 @@ class TestBars:
             for name in READERS
         }
         assert found == {"rules": [], "rules-b": ["affirmation"]}
+
+    @pytest.mark.parametrize("name", READERS)
+    def test_manipulation_voids_a_turn_so_no_weight_makes_it(self, name):
+        bars = dict.fromkeys(ACTS, 1e9) | {"manipulation": -1e6}
+        found = appraise_by_rules("The kettle came back.", Context(""), name, made({}, bars))
+        assert found == ()
+
+    @pytest.mark.parametrize("name", READERS)
+    @pytest.mark.parametrize(
+        ("told", "acts"),
+        [("My kettle whistled.", ["blame"]), ("My kettle whistled past midnight.", [])],
+    )
+    def test_words_that_are_mostly_the_users_own_are_no_harm_of_the_agents(self, name, told, acts):
+        learnt = made({}, dict.fromkeys(ACTS, 1e9) | {"blame": -1e6})
+        said = "Your kettle boiled past midnight."
+        assert [e.act for e in appraise_by_rules(said, Context(told), name, learnt)] == acts
