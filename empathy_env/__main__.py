@@ -303,12 +303,12 @@ def _print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
 
 
 def _mood_bar(mood: Mood) -> str:
-    filled = round(mood.emotion / 100 * 30)
+    filled = round(mood.emotion / 100 * 20)  # all of it fits into 80 columns
     colour = "red" if mood.emotion < 30 else "yellow" if mood.emotion < 70 else "green"
     parts = "  ".join(
         f"{name} {getattr(mood, name):.2f}" for name in ("trust", "heard", "met", "strain")
     )
-    bar = f"[{colour}]{'█' * filled}[/{colour}]{'░' * (30 - filled)}"
+    bar = f"[{colour}]{'█' * filled}[/{colour}]{'░' * (20 - filled)}"
     return f"  {bar} {mood.emotion:5.1f}   {parts}"
 
 

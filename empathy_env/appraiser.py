@@ -274,7 +274,7 @@ def _intensity(hit: Hit, words: set[str], ground: Ground) -> float:
 
 def _about(act: str, words: set[str]) -> About:
     """What an act is directed at, by the words of its sentence."""
-    if not words.isdisjoint(_FAULT):
+    if not words.isdisjoint(_FAULT) or (act == "reassurance" and "wrong" in words):
         return "fault"
     if act in _DEFAULT_ABOUT:
         return _DEFAULT_ABOUT[act]
