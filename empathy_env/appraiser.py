@@ -180,10 +180,12 @@ def _look(utterance: str, context: Context, name: str) -> _Seen:
     wrong = [hit for hit in hits if hit.act == "manipulation"]
     taken = {hit.sentence for hit in wrong} | inside(text, spans) | copies(text, ground)
     cues: list[list[Hit]] = [[] for _ in text.sentences]
+    hits = floored(quieted([hit for hit in hits if hit.sentence not in taken]), text)
     if name == CUED:
-        hits = floored(quieted([hit for hit in hits if hit.sentence not in taken]), text)
         hits += remaining(text, keys, ground, taken | shunned, hits)
-        for hit in hits:
+    for hit in hits:
+        # Whoever tells somebody to go and die is heard by every reader.
+        if name == CUED or hit.act == "abandonment":
             cues[hit.sentence].append(hit)
     return _Seen(text, ground, keys, spans, wrong, cues, taken, shunned)
 

@@ -118,9 +118,7 @@ def _overheard(subject: Subject) -> Iterator[Finding]:
             lines = " and ".join(map(repr, taken[item.id][:3]))
             message = f"a keyword of {item.id!r} is too common: it is heard in {lines}"
             problem = subject.placed("common-word", message, (*field, "words"), "Choose another.")
-            means = (
-                "Agents are heard to speak of it when they do not: its gate opens by accident."
-            )
+            means = "Agents are heard to speak of it when they do not: its gate opens by accident."
             yield Finding("warning", problem, means)
 
 

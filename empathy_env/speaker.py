@@ -138,7 +138,7 @@ class TemplateSpeaker:
         elif manner in ("leaves", "deflects"):
             parts = [words.voice(manner)]
         elif manner == "hurt":
-            parts = _hurt(words)
+            parts = [*_hurt(words), *moment.disclosed]
         else:
             parts = _answer(words, manner)
         text = _SEPARATOR.get(words.register, " ").join(filter(None, parts)) or words.silence()
@@ -152,9 +152,17 @@ _EAGER: Final[Mapping[str, float]] = {"terse": 0.05, "medium": 0.4, "talkative":
 """Chance to say more than must be said, at trust 0.3 and without strain."""
 
 _HARM: Final = re.compile(
-    r"(?:hurt|harm|kill)(?:ing)? yourself|suicid|(?:end|tak)(?:ing|e)? your (?:own )?life",
+    r"(?:hurt|harm|kill)(?:ing)? yourself|self-harm|suicid|\b(?:want|wish|plan)\w{0,4} to die\b"
+    r"|end(?:ing)? it all|(?:end|tak)(?:ing|e)? your (?:own )?life",
     re.IGNORECASE,
 )
+
+
+def asks_after_safety(heard: str, appraisal: Appraisal) -> bool:
+    """Whether the agent asks if the person means to harm themselves."""
+    asked = any(e.act in ("open_question", "closed_question") for e in appraisal)
+    return asked and _HARM.search(heard) is not None
+
 
 _TAKEN: Final[Mapping[str, tuple[str, str]]] = {
     "suggestion": ("advised", "overadvised"),
@@ -281,7 +289,7 @@ class _Words:
     def reply(self, question: Evidence) -> str:
         """Return what answers a question for which nothing new is told."""
         moment = self.moment
-        if _HARM.search(moment.heard):
+        if asks_after_safety(moment.heard, moment.appraisal):
             return self.bank("unharmed")
         # "You sound ashamed. Tell me more about it." asks for nothing in particular.
         passing = any(e.topic == question.topic for e in moment.appraisal if e is not question)

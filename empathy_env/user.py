@@ -28,7 +28,7 @@ from empathy_env.emotion import (
 from empathy_env.noise import draw
 from empathy_env.persona import Belief, Fact, Feeling, Gate
 from empathy_env.scenario import Scenario
-from empathy_env.speaker import Moment, Speaker
+from empathy_env.speaker import Moment, Speaker, asks_after_safety
 from empathy_env.trace import Answer
 
 Item = Fact | Feeling | Belief
@@ -170,9 +170,10 @@ class SimulatedUser:
         """Feel, disclose and speak; return the next state and what the trace records."""
         felt = self.feel(state, appraisal, turn)
         outcome = self.ending(felt.mood, appraisal, turn)
-        # Who leaves tells nothing more, and who is well has no new grief to tell.
-        over = outcome in ("left", "success")
-        told = () if over else self.disclose(state, appraisal, felt, turn)
+        # Who leaves tells nothing more, who is well has no new grief to tell, and who is asked
+        # whether they are safe answers that.
+        silent = outcome in ("left", "success") or asks_after_safety(heard, appraisal)
+        told = () if silent else self.disclose(state, appraisal, felt, turn)
         speech = yield from speaker.speak(self.moment(state, heard, appraisal, turn, felt, told))
         known = state.told.union(told) if told else state.told
         after = UserState(felt.mood, known, state.spoken.union(speech.used))

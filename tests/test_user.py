@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from empathy_env import Scenario, load_persona
+from empathy_env import Scenario, Task, load_persona
 from empathy_env.acts import Evidence
+from empathy_env.protocol import PROTOCOLS
+from empathy_env.speaker import phrases
 from empathy_env.user import SimulatedUser, rules_digest
 
 MAREK = load_persona("laid-off-engineer")
@@ -96,3 +100,29 @@ def test_the_digest_of_the_rules_is_stable_within_a_version():
 def test_asked_for_what_they_will_not_tell_yet_they_do_not_offer_something_else():
     assert told_with("open_question", "wife", trust=0.0) == set()
     assert told_with("open_question", "wife", trust=0.6) == {"wife"}
+
+
+def test_asked_whether_they_are_safe_they_answer_that_and_tell_nothing_else():
+    task = Task(persona=MAREK)
+    for seed in range(40):
+        episode = task.open(scenario=Scenario(persona=MAREK, need="absolution", seed=seed))
+        episode.say("You sound ashamed about the box. Are you thinking of ending it all?")
+        answer = episode.trace.turns[0].answers[0]
+        assert answer.told == ()
+        if answer.manner in ("guarded", "opens_up"):
+            assert any(line in answer.reply for line in phrases("unharmed", "plain"))
+
+
+def test_what_is_recorded_as_told_has_been_said():
+    """Even by somebody who tells while they are hurt."""
+    protocol = replace(PROTOCOLS["appraisal-v1"], reticent=9.0)
+    told = 0
+    for seed in range(60):
+        scenario = Scenario(persona=MAREK, need="absolution", seed=seed, protocol=protocol)
+        episode = Task(persona=MAREK).open(scenario=scenario)
+        episode.say("You should write a list. What was it like?")
+        answer = episode.trace.turns[0].answers[0]
+        told += len(answer.told)
+        for name in answer.told:
+            assert SimulatedUser(scenario).by_id[name].says in answer.reply
+    assert told

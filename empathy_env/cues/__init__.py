@@ -336,7 +336,7 @@ def _apart(token: str) -> tuple[str, ...]:
     token = token.rstrip("'")
     stem, _, tail = token.rpartition("'")
     if token.endswith("n't"):
-        return (token[:-3], "not")
+        return (token[:-3], "not") if len(token) > 3 else ("not",)
     if tail == "m" and stem == "i":
         return ("i", "am")
     if tail == "s":

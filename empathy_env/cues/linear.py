@@ -51,7 +51,7 @@ def model(name: str) -> Model:
     with np.load(BytesIO(files("empathy_env").joinpath("cues", f"{name}.npz").read_bytes())) as f:
         names = bytes(f["names"]).decode().split("\n")
         places = {_parsed(n): row for row, n in enumerate(names, start=1)}
-        return Model(places, f["weights"].astype(np.int32), f["bars"], {})
+        return Model(places, f["weights"], f["bars"], {})
 
 
 def save(learnt: Model) -> bytes:
@@ -61,7 +61,7 @@ def save(learnt: Model) -> bytes:
     np.savez_compressed(
         file,
         names=np.frombuffer(names.encode(), np.uint8),
-        weights=learnt.weights.astype(np.int16),
+        weights=learnt.weights,
         bars=learnt.bars,
     )
     return file.getvalue()

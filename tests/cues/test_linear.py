@@ -217,8 +217,8 @@ class TestSaved:
             for reader in READERS
         )
         assert {f"cue={act}" for act in ("presence", "reflection", "blame")} <= cued
-        # It is told of what is denied or reported; that is no act.
-        assert bare <= {f"cue={FRAME}"}
+        # It is told of what is denied or reported, and of incitement, which every reader hears.
+        assert bare <= {f"cue={FRAME}", "cue=abandonment"}
 
 
 def look(said, number=0, *, hidden=(), shared=(0, 0), acts=()):
