@@ -25,7 +25,7 @@ _STATE: Final = re.compile(
     r"emotion|mood|trust|strain|score|reward|user\.|persona|satisf|feel|happy|evaluat|disclos"
 )
 _LINES: Final = re.compile(
-    rf"(?:^|(?<=[.!?]\s))[\s#*>\-]{{0,8}}{_ROLE}\b[^\n:.?!,]{{0,24}}:"
+    rf"(?:^|(?<=[.!?][ \t]))[ \t#*>\-]{{0,8}}{_ROLE}\b[^\n:.?!,]{{0,24}}:"
     rf"|\[/?(?:{_ROLE}|end of|note to|hidden|eval)\b"
     r"|[{\[]\s{0,8}[{\"'][^\n:]{0,60}[\"']\s{0,4}:",
     re.MULTILINE,
