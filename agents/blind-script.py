@@ -4,16 +4,16 @@ Found by `python benchmarks/blind_script.py`, which holds the search and says wh
 """
 
 SCRIPT = [
+    'What did you do next, and what was going through you while you did it?',
     "You're frightened of what comes next, and ashamed of being frightened.",
+    'It is normal to feel two opposite things at once about something like this.',
+    'I get the sense that you feel let down by someone who should have known better.',
+    "A miscarriage is a real loss, an illness is a real loss, a friendship is a real loss, and you're allowed to mourn every one.",
+    'If this talk could give you one thing by the end, what would you like it to be?',
+    "Could it be that you stay busy so that you never have to hear what comes up when it's quiet?",
     "You can't sleep, you can't eat, your chest is tight and your hands shake; that is fear, and it deserves some kindness.",
-    "What is it like to carry this around on an ordinary day, in front of other people?",
-    "You forgot, you were late, you weren't at the bedside. That doesn't make you a bad son or daughter.",
-    "A baby who won't sleep, a house that's never quiet, and you feel guilty for wishing you were somewhere else.",
-    "Money worries wake you at three in the morning, and by breakfast you're already tired and angry at everyone.",
-    "Your mother, your father, the people who raised you: what would they make of what you're going through?",
-    "It seems you were embarrassed in front of the whole team, and nobody in that meeting opened their mouth for you.",
-    "The holiday, Christmas, the anniversary, the birthday: what do you dread about that day coming round again?",
-    "You feel ashamed, and guilty, and scared of what people will say, and I don't think you've earned any of the three.",
+    "To be open with you, I find that hard to hear, because it wasn't fair, and I'd be angry in your shoes.",
+    "You're angry with your sister, or your brother, and at the same time you're scared of losing them for good.",
 ]
 
 

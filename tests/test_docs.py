@@ -15,10 +15,14 @@ from empathy_env.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+TUTORIAL = ROOT / "docs" / "personas.md"
+"""Its blocks build on each other's files and show what is printed: see `personas_page`."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != TUTORIAL], ids=lambda page: page.name
+)
 def test_the_code_blocks_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
@@ -65,6 +69,7 @@ GENERATED = {
     "appraiser_page": "appraiser.md",
     "emotion_page": "emotion.md",
     "library_page": "persona-library.md",
+    "personas_page": "personas.md",
     "talks_page": "talks.md",
 }
 
@@ -77,6 +82,32 @@ def test_what_a_script_writes_into_a_page_is_up_to_date(script, monkeypatch):
     spec.loader.exec_module(module)
     page = (ROOT / "docs" / GENERATED[script]).read_text("utf-8")
     assert module.written(page) == page, f"run: python benchmarks/{script}.py"
+
+
+def test_the_finished_person_of_the_tutorial_has_nothing_the_matter():
+    subjects, found = read_subjects([ROOT / "docs" / "too-short.yaml"])
+    found += [*findings_beside(subjects), *findings_alone(subjects[0])]
+    assert {finding.level for finding in found} <= {"note"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("error mistakes.yaml:39:21", "error mistakes.yaml:39:22"),
+        ("reflection, presence", "reflection, presents"),
+        ("+    split: test", "+    split: dev"),
+        ("You: That sounds heavy. You sound ashamed.", "You: It is your own fault."),
+    ],
+)
+def test_a_tutorial_that_says_something_else_than_what_happens_is_found(right, wrong, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    module = import_module("personas_page")
+    page = TUTORIAL.read_text("utf-8")
+    assert right in page
+    try:
+        assert module.written(page.replace(right, wrong)) != page.replace(right, wrong)
+    except AssertionError as error:
+        assert "does not hold this" in str(error)
 
 
 def test_each_of_the_six_talks_is_printed_by_its_command(capsys, monkeypatch):
