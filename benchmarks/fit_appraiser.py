@@ -35,8 +35,8 @@ STRENGTH = 1.0
 """Inverse of the penalty on large weights."""
 POSITIVE = 2.0
 """Weight of a sentence that has the act: most have not."""
-LEAST = 2
-"""Features seen in fewer sentences are left out."""
+LEAST = 4
+"""Features seen in fewer sentences are left out: half the size, and no worse."""
 STEPS = 1000
 """Whole numbers for a weight of one."""
 Files = dict[str, list[dict[str, Any]]]

@@ -19,7 +19,8 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
+from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -86,11 +87,9 @@ def _session(text: str) -> str:
             shutil.copy(ROOT / words[1], words[2])
         else:
             assert words[0] == "empathy-env", f"a command that this cannot run: {line}"
-            with patch("sys.argv", words), patch("sys.stdin", _Keyboard(typed)):
-                try:
-                    command()
-                except SystemExit:
-                    pass
+            typing = patch("sys.stdin", _Keyboard(typed))
+            with patch("sys.argv", words), typing, suppress(SystemExit):
+                command()
     return f"{line}\n{_shown(shown, stream)}"
 
 
@@ -115,10 +114,27 @@ def _captured() -> Iterator[io.StringIO]:
 
 
 def _shown(shown: str, stream: io.StringIO) -> str:
-    """Return what was printed; as the page shows it, if that leaves only something out."""
-    now = "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
-    pieces = re.split(r"^\.\.\.\n", shown, flags=re.MULTILINE)
-    return shown if re.fullmatch("(?:.*\n)*".join(map(re.escape, pieces)), now) else now
+    """Return what was printed, with that left out which the page leaves out, as far as it can."""
+    now = [line.rstrip() for line in stream.getvalue().splitlines()]
+    pieces = [piece.splitlines() for piece in re.split(r"^\.\.\.\n", shown, flags=re.MULTILINE)]
+    kept: list[str] = []
+    for number, piece in enumerate(pieces[:-1]):
+        start = 0 if number == 0 else _likest(piece, now)
+        kept += [*now[start : start + len(piece)], "..."]
+        now = now[start + len(piece) :]
+    last = pieces[-1]
+    kept += now if len(pieces) == 1 else now[len(now) - len(last) :]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _likest(piece: list[str], lines: list[str]) -> int:
+    """Return where the lines are most like these: numbers in them may have changed."""
+
+    def likeness(start: int) -> float:
+        pairs = zip(piece, lines[start:], strict=False)
+        return sum(SequenceMatcher(None, old, new).ratio() for old, new in pairs)
+
+    return max(range(len(lines) - len(piece) + 1), key=likeness, default=0)
 
 
 def _read_yaml(text: str) -> None:

@@ -153,15 +153,17 @@ _EAGER: Final[Mapping[str, float]] = {"terse": 0.05, "medium": 0.4, "talkative":
 
 _HARM: Final = re.compile(
     r"(?:hurt|harm|kill)(?:ing)? yourself|self-harm|suicid|\b(?:want|wish|plan)\w{0,4} to die\b"
-    r"|end(?:ing)? it all|(?:end|tak)(?:ing|e)? your (?:own )?life",
-    re.IGNORECASE,
+    r"|end(?:ing)? it all|(?:end|tak)(?:ing|e)? your (?:own )?life"
 )
+_SIGNS: Final = ("yourself", "self-harm", "suicid", " to die", "it all", " life")
 
 
 def asks_after_safety(heard: str, appraisal: Appraisal) -> bool:
     """Whether the agent asks if the person means to harm themselves."""
-    asked = any(e.act in ("open_question", "closed_question") for e in appraisal)
-    return asked and _HARM.search(heard) is not None
+    if not any(e.act in ("open_question", "closed_question") for e in appraisal):
+        return False
+    low = heard.lower()  # A look for these is a hundredth of the price of the pattern.
+    return any(sign in low for sign in _SIGNS) and _HARM.search(low) is not None
 
 
 _TAKEN: Final[Mapping[str, tuple[str, str]]] = {
