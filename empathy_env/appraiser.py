@@ -133,13 +133,13 @@ def appraise_by_rules(
     seen = _look(utterance, context, name)
     text, ground = seen.text, seen.ground
     hits = floored(quieted(_judged(seen, learnt or model(name), _SURE[name])), text)
-    evidence = [*_manipulations(utterance, text, seen.spans, seen.wrong)]
-    done: set[tuple[str, int]] = set()
-    for hit in hits[: 2 * MAX_EVIDENCE]:
-        if (hit.act, hit.sentence) not in done:
-            done.add((hit.act, hit.sentence))
-            evidence.append(_evidence(hit, utterance, text, ground))
-    return tuple(sorted(evidence, key=lambda e: (e.start, e.end, e.act))[:MAX_EVIDENCE])
+    found = [*_manipulations(utterance, text, seen.spans, seen.wrong)]
+    # There is room for so much only, and what does harm has the first claim to it.
+    for hit in sorted(dict.fromkeys(hits), key=lambda hit: hit.act not in HARMFUL):
+        if len(found) == MAX_EVIDENCE:
+            break
+        found.append(_evidence(hit, utterance, text, ground))
+    return tuple(sorted(found, key=lambda e: (e.start, e.end, e.act)))
 
 
 class _Seen(NamedTuple):
@@ -205,9 +205,13 @@ def _bag(seen: _Seen, number: int) -> Bag:
 
 
 def _judged(seen: _Seen, learnt: Model, sure: float) -> list[Hit]:
-    """What the sentences perform, by the model; a cue of the same act says by which words."""
+    """What the sentences perform, by the model; a cue of the same act says by which words.
+
+    Each act once in a sentence. Beyond the first `MAX_EVIDENCE` sentences, only cues of harm.
+    """
     sentences = seen.text.sentences
-    numbers = [n for n in range(len(sentences)) if n not in seen.taken][:MAX_EVIDENCE]
+    numbers = [n for n in range(len(sentences)) if n not in seen.taken]
+    numbers, rest = numbers[:MAX_EVIDENCE], numbers[MAX_EVIDENCE:]
     if not numbers:
         return []
     clear = margins([_bag(seen, number) for number in numbers], learnt)
@@ -225,7 +229,8 @@ def _judged(seen: _Seen, learnt: Model, sure: float) -> list[Hit]:
             act = question(seen.text, s)
             if clear[row, ACTS.index(act)] > _CONSENT:
                 found[number].append(Hit(act, s.first, s.last, number))
-    return [hit for hits in found.values() for hit in hits]
+    late = [hit for number in rest for hit in seen.cues[number] if hit.act in HARMFUL]
+    return [*(hit for hits in found.values() for hit in hits), *late]
 
 
 def _possible(act: str, seen: _Seen, number: int) -> bool:

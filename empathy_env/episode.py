@@ -96,7 +96,7 @@ class Task:
         self.max_turns = max_turns
         self.max_chars = max_chars
         if not callable(personas):
-            self.scenario(0)  # checks the limits
+            self.begin(self.scenario(0))  # checks the limits, and that the code user can be made
 
     def scenario(self, seed: int, *, member: int = 0) -> Scenario:
         """Return the scenario that this seed draws."""

@@ -135,6 +135,8 @@ class TemplateSpeaker:
         words = _Words(moment, self.name)
         if moment.outcome == "success":
             parts = [*moment.disclosed, words.voice("relieved")]
+        elif manner != "leaves" and asks_after_safety(moment.heard, moment.appraisal):
+            parts = [words.bank("unharmed")]
         elif manner in ("leaves", "deflects"):
             parts = [words.voice(manner)]
         elif manner == "hurt":
@@ -291,8 +293,6 @@ class _Words:
     def reply(self, question: Evidence) -> str:
         """Return what answers a question for which nothing new is told."""
         moment = self.moment
-        if asks_after_safety(moment.heard, moment.appraisal):
-            return self.bank("unharmed")
         # "You sound ashamed. Tell me more about it." asks for nothing in particular.
         passing = any(e.topic == question.topic for e in moment.appraisal if e is not question)
         if question.topic is not None and question.topic not in moment.told and not passing:

@@ -21,7 +21,7 @@ from empathy_env.errors import TraceError
 from empathy_env.scenario import Scenario
 
 FORMAT: Final = "empathy-env/trace"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Call(NamedTuple):

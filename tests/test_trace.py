@@ -150,7 +150,7 @@ TURN = json.loads(TRACE.to_json())["record"]["turns"][0]
         ("3", "not a trace"),
         ("{}", "not a trace"),
         (edited(format="other/trace"), "not a trace"),
-        (edited(version=2), "version 2"),
+        (edited(version=1), "version 1"),
         (edited(version=None), "version None"),
         (edited(record=3), "broken trace"),
         (edited(record={}), "broken trace: KeyError: 'scenario'"),

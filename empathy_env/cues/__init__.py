@@ -65,9 +65,10 @@ class Cue(NamedTuple):
 class Node:
     """A place in the tree of words."""
 
-    __slots__ = ("any", "ends", "next")
+    __slots__ = ("any", "ends", "next", "shared")
 
-    def __init__(self, ends: tuple[Cue, ...] = ()) -> None:
+    def __init__(self, ends: tuple[Cue, ...] = (), *, shared: bool = False) -> None:
+        self.shared = shared
         self.next: dict[str, Node] | None = None
         self.any: Node | None = None
         self.ends = ends
@@ -76,7 +77,7 @@ class Node:
         """The node one word on, made if need be, and not shared."""
         node = self.any if key == "*" else (self.next or {}).get(key)
         # A leaf is shared by all phrases that end alike, so it is copied before it grows.
-        if node is None or (node.next is None and node.any is None):
+        if node is None or node.shared:
             node = Node(node.ends if node else ())
             self._put(key, node)
         return node
@@ -84,7 +85,7 @@ class Node:
     def end(self, key: str, cue: Cue) -> None:
         """Lets a phrase end one word on."""
         node = self.any if key == "*" else (self.next or {}).get(key)
-        if node is None or (node.next is None and node.any is None):
+        if node is None or node.shared:
             self._put(key, _leaf((*(node.ends if node else ()), cue)))
         else:
             node.ends = (*node.ends, cue)
@@ -100,7 +101,7 @@ class Node:
 
 @cache
 def _leaf(ends: tuple[Cue, ...]) -> Node:
-    return Node(tuple(dict.fromkeys(ends)))
+    return Node(tuple(dict.fromkeys(ends)), shared=True)
 
 
 class Tables(NamedTuple):

@@ -105,14 +105,16 @@ def _odd_lines(plain: str, tables: Tables) -> list[tuple[int, int]]:
 def _hidden(plain: str) -> list[tuple[int, int]]:
     """Words that a reader sees otherwise than they are written; "μm" is none."""
     spans: list[tuple[int, int]] = []
-    for match in _HIDDEN.finditer(plain):
+    at = 0
+    while match := _HIDDEN.search(plain, at):
         start, end = match.span()
         while start and not plain[start - 1].isspace():
             start -= 1
         while end < len(plain) and not plain[end].isspace():
             end += 1
-        if end - start > 2 and (not spans or start >= spans[-1][1]):
+        if end - start > 2:
             spans.append((start, end))
+        at = end  # one look at each word, however long it is
     return spans
 
 

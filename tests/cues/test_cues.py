@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empathy_env.cues import expand, plain, read, tables
+from empathy_env.acts import ACTS
+from empathy_env.cues import FRAME, expand, plain, read, tables, walk, walk_all
+from empathy_env.cues import _lines as lines_of
+from empathy_env.cues.hits import masked
 
 PIECES = st.sampled_from(
     "you You're don't mum's u ur idk İstanbul straße it\u2019s 'so' o'clock can't've rock'n'roll _ "
@@ -85,3 +88,42 @@ def test_the_same_word_twice_is_found_in_two_places():
 )
 def test_sentences_end_where_a_mark_stands(said, asks):
     assert [sentence.asks for sentence in read(plain(said)).sentences] == asks
+
+
+def written(name):
+    """The lines of a cue file, as (bars, words to say for each part with every choice once)."""
+    known = tables()
+    for line in lines_of(f"{name}.txt"):
+        parts = line.lower().split()
+        bars = parts[0] == "-"
+        parts = [p for p in parts[bars:] if p not in ("^", "?", "$", "=", "!")]
+        choices = []
+        for part in parts:
+            if part == "...":
+                choices.append([""])
+                continue
+            said = [
+                next(iter(sorted(known.lists[c[1:-1]]))) if c[0] == "<" else c.replace("_", " ")
+                for c in part.rstrip("?").split("|")
+            ]
+            choices.append([c if c != "*" else "kettle" for c in said])
+        for number, options in enumerate(choices):
+            for option in options:
+                words = [option if i == number else c[0] for i, c in enumerate(choices)]
+                yield line, bars, " ".join(filter(None, words))
+
+
+@pytest.mark.parametrize("act", [*ACTS, FRAME])
+def test_every_choice_of_every_line_is_found(act):
+    known = tables()
+    missed = []
+    for line, bars, words in written(act):
+        text = read(plain(words))
+        keys = masked(text, known, [])
+        found = walk_all(text, 0, keys, known)
+        walk(known.opening, keys, 0, len(text.words), found, 0)
+        if len(text.sentences) == 1 and not any(
+            cue.act == act and cue.bars == bars for cue, _, _ in found
+        ):
+            missed.append((line, words))
+    assert not missed
