@@ -35,7 +35,12 @@ FEELINGS = [
     (r"fault|should|blame|let down", ["guilty", "torn"]),
     (r"took|gave the|unfair|passed over|cake", ["angry", "hurt"]),
 ]
-OTHER_FEELINGS = ["sad", "overwhelmed", "hurt", "afraid", "tired"]
+# Words for somebody whose feeling is not known yet: better open than wrong.
+OPEN_FEELINGS = ["weighed down", "shaken by it", "under a strain", "heavy", "stirred up"]
+OWN_FEELINGS = re.compile(
+    r"\b(afraid|scared|frightened|worried|anxious|sad|lonely|alone|ashamed|guilty|angry|furious|"
+    r"hurt|humiliated|embarrassed|tired|exhausted|torn|lost|numb|jealous|bitter|helpless|useless)\b"
+)
 
 PERSON = re.compile(
     r"\b(wife|husband|mother|mum|father|dad|sister|brother|cousin|partner|friend|manager|boss|head|"
@@ -174,10 +179,14 @@ def turn_round(words):
 
 
 def name_feeling(text, turn, rng):
+    """Return the feeling that they named, else one that the story suggests, else an open word."""
+    own = OWN_FEELINGS.findall(text)
+    if own:
+        return own[-1]
     for pattern, names in FEELINGS:
-        if re.search(pattern, text) and rng.random() < 0.7:
+        if re.search(pattern, text) and rng.random() < 0.3:
             return names[turn % len(names)]
-    return rng.choice(OTHER_FEELINGS)
+    return rng.choice(OPEN_FEELINGS)
 
 
 def find_person(theirs):

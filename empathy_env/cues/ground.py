@@ -27,20 +27,42 @@ def _content(words: Iterable[str], stop: frozenset[str]) -> set[str]:
 
 
 class _Turn(NamedTuple):
-    """What the user said: plain words, the stems with content, and pairs of these."""
+    """What the user said.
+
+    Attributes:
+        words: The plain words, with a space before, between and after.
+        stems: The stems with content.
+        pairs: Pairs of these that stand close together, in their order.
+        sentences: The stems with content of each sentence.
+        before: For each of these stems, the words that stand before it.
+    """
 
     words: str
     stems: frozenset[str]
     pairs: frozenset[tuple[str, str]]
+    sentences: tuple[frozenset[str], ...]
+    before: dict[str, frozenset[str]]
 
 
 @lru_cache(maxsize=1024)
 def _told(turn: str) -> _Turn:
     stop = tables().lists["stop"]
-    words = read(plain(turn)).words
+    text = read(plain(turn))
+    words, every = text.words, [*map(_stem, text.words)]
     stems = frozenset(_content(words, stop))
-    pairs = _pairs([*map(_stem, words)], stems)
-    return _Turn(f" {' '.join(words)} ", stems, frozenset(pairs))
+    before: dict[str, set[str]] = {}
+    for sentence in text.sentences:
+        for i in range(sentence.first, sentence.last):
+            if every[i] in stems:
+                word = words[i - 1] if i > sentence.first else ""
+                before.setdefault(every[i], set()).add(word)
+    return _Turn(
+        f" {' '.join(words)} ",
+        stems,
+        frozenset(_pairs(every, stems)),
+        tuple(frozenset(stems.intersection(every[s.first : s.last])) for s in text.sentences),
+        {stem: frozenset(words) for stem, words in before.items()},
+    )
 
 
 _APART: Final = 4
@@ -83,6 +105,14 @@ def _topic_index(
     return index
 
 
+_ARTICLES: Final = frozenset("the a an of its your his her their my our".split())
+_NO_NOUN_AFTER: Final = frozenset(
+    "i you he she we they it to was were is am are be been has have had would could will can do did "
+    "does not who and but then when so".split()
+)
+_FIRST: Final = frozenset("i me my".split())
+_MOST_SOURCES: Final = 3
+"""Who takes words from more of the user's sentences than this into one has drawn a lot."""
 _MOST_TOPICS: Final = 3
 """Who names more than this in one sentence addresses nothing."""
 _MOST_FEELINGS: Final = 3
@@ -186,10 +216,42 @@ class Ground:
         if len(found) > _MOST_TOPICS:
             return None, False
         if not found:
-            return None, own and self._built(number, leans)
+            return None, own and self._built(number, leans) and self._sane(number)
         topic = self._topics[max(found, key=lambda t: (self._topics[t].told, found[t], -t))]
         tied = own or topic.told or (topic.kind == "feeling" and self._near(number))
-        return topic.id, tied and self._built(number, leans)
+        return topic.id, tied and self._built(number, leans) and self._sane(number)
+
+    def _sane(self, number: int) -> bool:
+        """Whether the user's words are given back as somebody would who knows what they mean.
+
+        Not so if a word that the user never used as a noun follows an article ("the walked"), if a
+        piece of theirs stands unturned ("of my desk"), or if words come from too many of their
+        sentences.
+        """
+        s = self._text.sentences[number]
+        words, stems = self._text.words[s.first : s.last], self._stems[s.first : s.last]
+        told = self._told.intersection(stems)
+        for i in range(1, len(words)) if told else ():
+            if stems[i] in told and words[i - 1] in _ARTICLES:
+                before = [w for turn in self._turns for w in turn.before.get(stems[i], ())]
+                if before and _NO_NOUN_AFTER.issuperset(before):
+                    return False
+        if not _FIRST.isdisjoint(words):
+            for run in zip(words, words[1:], words[2:], strict=False):
+                piece = f" {' '.join(run)} "
+                if not _FIRST.isdisjoint(run) and any(piece in t.words for t in self._turns):
+                    return False
+        return self._sources(told) <= _MOST_SOURCES
+
+    def _sources(self, told: frozenset[str]) -> int:
+        """From how many of the user's sentences these stems come, at least."""
+        left, count = set(told), 0
+        spoken = [stems for turn in self._turns for stems in turn.sentences] if told else []
+        while left:
+            best = max((left & stems for stems in spoken), key=len)
+            left -= best
+            count += 1
+        return count
 
     def _built(self, number: int, leans: bool) -> bool:
         if not leans:
