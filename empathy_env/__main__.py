@@ -314,6 +314,9 @@ def _mood_bar(mood: Mood) -> str:
 
 def main() -> None:
     """Run the command line; a mistake of the caller is one line and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # a terminal may lack a character
     try:
         app()
     except (EmpathyEnvError, OSError) as error:

@@ -18,11 +18,19 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from empathy_env.errors import Problem
-from empathy_env.source import MAX_DEPTH, Place, Source, events, read_source, syntax_problems
-
-MAX_PROBLEMS: Final = 100
-"""After so many problems the reading ends: the file is not meant for a persona."""
+from empathy_env.errors import MAX_PROBLEMS as MAX_PROBLEMS
+from empathy_env.errors import Problem, bounded
+from empathy_env.source import (
+    MAX_DEPTH,
+    SURROGATES,
+    Place,
+    Source,
+    events,
+    read_source,
+    real,
+    surrogate,
+    syntax_problems,
+)
 
 Field = tuple[str | int, ...]
 """Keys and list indexes that lead from the top to a value."""
@@ -67,6 +75,22 @@ def plain(node: Node) -> Any:
     return node.value
 
 
+def leaves(value: object, field: Field = ()) -> Iterator[tuple[Field, str]]:
+    """Yield the texts in plain data, each with its field.
+
+    >>> list(leaves({"tags": ["x", 3]}))
+    [(('tags', 0), 'x')]
+    """
+    if isinstance(value, str):
+        yield field, value
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield from leaves(item, (*field, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(cast("list[Any]", value)):
+            yield from leaves(item, (*field, number))
+
+
 def fields_of(node: Node) -> dict[str, Node]:
     """Return the fields of a mapping in a new dict; of anything else, none."""
     return dict(node.value) if isinstance(node.value, dict) else {}
@@ -84,6 +108,15 @@ def find(root: Node, path: Field) -> tuple[Node, bool]:
         else:
             return node, False
     return node, True
+
+
+def one_value(root: Node, field: Field, other: Node, place: Field) -> bool:
+    """Whether two trees have one value of one file there: one of them inherits it."""
+    ours, here = find(root, field)
+    theirs, there = find(other, place)
+    if not (here and there) or ours.place[1:] != theirs.place[1:]:
+        return False
+    return real(Path(ours.place.file)) == real(Path(theirs.place.file))
 
 
 def placed(problem: Problem, root: Node) -> Problem:
@@ -123,7 +156,8 @@ def read_document(path: Path) -> Document:
     root = reading.read()
     # What is odd in two ways at one place is said once.
     first = {(p.line, p.column, p.rule == "many"): p for p in reversed(reading.problems)}
-    return Document(root, tuple(sorted(first.values(), key=lambda p: (p.line, p.column))))
+    ordered = sorted(first.values(), key=lambda p: (p.line, p.column))
+    return Document(root, tuple(bounded(ordered)))
 
 
 @dataclass(slots=True)
@@ -295,6 +329,9 @@ class _Reading:
     def scalar(self, event: yaml.ScalarEvent, place: Place, key: Place, path: Field) -> Node:
         """Return the node of a scalar: only what is written without quotes may be no text."""
         value = event.value
+        if message := surrogate(value):
+            self.add("encoding", message, place, path, "Write the character itself.")
+            value = SURROGATES.sub("\ufffd", value)
         self.refuse_tag(event.tag, place, path)
         if event.tag is not None or not event.implicit[0]:
             return Node(value, place, key)
@@ -304,6 +341,7 @@ class _Reading:
             return Node(value, place, key)
         try:
             made: Any = make(_CONSTRUCTOR, yaml.ScalarNode(tag, value))
+            str(made)  # fails for a number of thousands of digits, which hexadecimal ones may have
         except (ValueError, OverflowError):
             self.add(
                 "value",

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
 from empathy_env.acts import HARMFUL
-from empathy_env.errors import Problem, closest
+from empathy_env.errors import MAX_PROBLEMS, Problem, closest
 
 Field = tuple[str | int, ...]
 
@@ -34,7 +35,7 @@ class Item(NamedTuple):
         id: Its id; "" if it has none.
         words: Its keywords.
         gated: False if the opening is what tells it.
-        trust: The trust that its gate asks for.
+        trust: The trust that its gate asks for, in [0, 1].
         acts: The acts that open its gate.
         topic: The ids that its gate names.
     """
@@ -98,7 +99,7 @@ def _items(data: object, path: Field, above: Field = ()) -> Iterator[Item]:
             _text(_get(item, "id")),
             tuple(_texts(_get(item, "words"))),
             gated=gate is not None or path != ("facts",) or not _is_map(item),
-            trust=float(trust) if type(trust) in (int, float) else 0.0,
+            trust=float(trust) if type(trust) in (int, float) and 0 <= trust <= 1 else 0.0,
             acts=tuple(_texts(_get(gate, "acts"))),
             topic=tuple(_texts(_get(gate, "topic"))),
         )
@@ -131,7 +132,8 @@ def _texts(value: object) -> Iterator[str]:
 def contradictions(data: object) -> list[Problem]:
     """Return what contradicts itself in a persona's plain data, without what a schema can say."""
     draft = Draft.of(data)
-    return [problem for rule in _RULES for problem in rule(draft)]
+    found = (problem for rule in _RULES for problem in rule(draft))
+    return list(islice(found, MAX_PROBLEMS + 1))
 
 
 def _needs_once(draft: Draft) -> Iterator[Problem]:

@@ -20,8 +20,12 @@ and is raised where it is made.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Final, NamedTuple
+
+MAX_PROBLEMS: Final = 100
+"""After so many problems of one file no more are listed: it is not meant for a persona."""
 
 
 def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -95,11 +99,27 @@ class Problem(NamedTuple):
         return ": ".join(filter(None, (place, field, f"{self.message}. {self.hint}".rstrip())))
 
 
+def bounded(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the first problems of each file, and where there are more, one that says so.
+
+    Args:
+        problems: Those of one file follow each other.
+    """
+    for _, group in groupby(problems, key=lambda problem: problem.file):
+        own = list(group)
+        found = [problem for problem in own if problem.rule != "many"]
+        yield from found[:MAX_PROBLEMS]
+        if len(found) < len(own) or len(found) > MAX_PROBLEMS:
+            last = own[0] if not found else found[:MAX_PROBLEMS][-1]
+            message = "there are more problems than can be listed"
+            yield Problem("many", message, (), "", *last[4:])
+
+
 class InvalidPersona(InvalidArgument):
     """A persona file or mapping breaks the schema; the message lists every problem.
 
     Attributes:
-        problems: What the message says, one by one; sorted by place.
+        problems: What the message says, one by one; sorted by place, of each file the first 100.
     """
 
     def __init__(self, message: str, problems: tuple[Problem, ...] = ()):
@@ -114,7 +134,7 @@ class InvalidPersona(InvalidArgument):
         1 problem in persona:
         persona: opening: is missing.
         """
-        found = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+        found = tuple(bounded(sorted(problems, key=lambda p: (p.file, p.line, p.column))))
         files = list(dict.fromkeys(problem.file for problem in found))
         count = f"{len(found)} problem{'s' if len(found) > 1 else ''}"
         return cls("\n".join([f"{count} in {', '.join(files)}:", *map(str, found)]), found)

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Final, Literal, get_args
 
 from empathy_env.acts import NEEDS, Need
-from empathy_env.document import Field, placed, plain
+from empathy_env.document import Field, Node, find, leaves, one_value, placed, plain
 from empathy_env.errors import InvalidArgument, InvalidPersona, Problem, UnknownName
 from empathy_env.lineage import read_lineage
 from empathy_env.persona import NeedVariant, Persona, Split
 from empathy_env.playability import unplayable
+from empathy_env.source import real
 
 PersonaSpec = str | os.PathLike[str] | Persona
 """A persona: its bundled name, a path to a YAML file, or the value itself."""
@@ -124,7 +126,7 @@ def _file(persona: PersonaSpec) -> Path | None:
     return None
 
 
-def load_personas(selection: str | Iterable[PersonaSpec] = "all") -> dict[str, Persona]:
+def load_personas(selection: PersonaSpec | Iterable[PersonaSpec] = "all") -> dict[str, Persona]:
     """Return the personas of the selected cells, by id, in order.
 
     Args:
@@ -139,13 +141,13 @@ def load_personas(selection: str | Iterable[PersonaSpec] = "all") -> dict[str, P
     return {persona.id: persona for persona, _ in load_cells(selection)}
 
 
-def load_cells(selection: str | Iterable[PersonaSpec] = "all") -> list[Cell]:
+def load_cells(selection: PersonaSpec | Iterable[PersonaSpec] = "all") -> list[Cell]:
     """Return the selected cells, each a persona with one of its needs, in order.
 
     Args:
         selection: `"all"`; or space-separated terms that must all hold for a cell, `split:dev`,
-            `tag:work`, `need:deep_empathy`, and names of which one must hold; or an iterable of
-            names, paths and personas, with all their needs.
+            `tag:work`, `need:deep_empathy`, and names of which one must hold; or a path, a
+            persona, or an iterable of names, paths and personas, with all their needs.
 
     Raises:
         UnknownName: If a term, a name, a need or a split does not exist.
@@ -156,19 +158,25 @@ def load_cells(selection: str | Iterable[PersonaSpec] = "all") -> list[Cell]:
     >>> [need for _, need in load_cells("laid-off-engineer need:absolution")]
     ['absolution']
     """
-    chosen = selection if isinstance(selection, str) else list(selection)
+    chosen = selection
+    if not isinstance(chosen, str):
+        chosen = [chosen] if isinstance(chosen, (os.PathLike, Persona)) else list(chosen)
     cells = _selected(chosen) if isinstance(chosen, str) else _given(chosen)
     if not cells:
         raise InvalidArgument(f"personas={chosen!r} selects no persona; see 'persona list'")
     return cells
 
 
-def _given(personas: Sequence[PersonaSpec]) -> list[Cell]:
+def _given(personas: Iterable[PersonaSpec]) -> list[Cell]:
+    return [(p, variant.need) for p in _people(personas) for variant in p.needs]
+
+
+def _people(personas: Iterable[PersonaSpec]) -> list[Persona]:
+    """Return these personas, each once, if nothing is wrong with them beside each other."""
     sources, problems = _gathered(personas)
     if problems:
         raise InvalidPersona.listing(problems)
-    people = {source.persona.id: source.persona for source in sources}
-    return [(persona, variant.need) for persona in people.values() for variant in persona.needs]
+    return list({source.persona.id: source.persona for source in sources}.values())
 
 
 def _selected(selection: str) -> list[Cell]:
@@ -181,10 +189,9 @@ def _selected(selection: str) -> list[Cell]:
         if known is not None and value not in known:
             raise UnknownName.among(key, value, known)
     names = [term for term in terms if ":" not in term and term != "all"]
-    people = {p.id: p for p in map(load_persona, names or persona_names())}.values()
     return [
         (persona, variant.need)
-        for persona in people
+        for persona in _people(names or persona_names())
         for variant in persona.needs
         if all(_holds(persona, variant, key, value) for key, value in rules)
     ]
@@ -209,11 +216,25 @@ def split_of(persona: Persona, variant: NeedVariant) -> Split:
     return variant.split or persona.split
 
 
-class _Source(NamedTuple):
-    """A persona and the file of one's own that it comes from, if it does."""
+@dataclass(frozen=True)
+class _Source:
+    """A persona and the file that it comes from, if it does."""
 
     persona: Persona
     path: Path | None
+    """A file of one's own."""
+    file: Path | None
+    """That, or the file of the bundled persona that was named."""
+
+    @classmethod
+    def of(cls, spec: PersonaSpec) -> _Source:
+        path = _file(spec)
+        named = content_dir("personas") / f"{spec}.yaml" if isinstance(spec, str) else None
+        return cls(load_persona(spec), path, path or named)
+
+    @cached_property
+    def root(self) -> Node | None:
+        return read_lineage(self.file, content_dir("personas")).root if self.file else None
 
     @property
     def name(self) -> str:
@@ -222,7 +243,7 @@ class _Source(NamedTuple):
     def problem(self, problem: Problem) -> Problem:
         if self.path is None:
             return problem._replace(file=self.persona.id)
-        return _located(self.path, problem)
+        return placed(problem, self.root) if self.root else problem._replace(file=self.name)
 
 
 def check_personas(personas: Iterable[PersonaSpec]) -> list[Problem]:
@@ -243,7 +264,7 @@ def _gathered(personas: Iterable[PersonaSpec]) -> tuple[list[_Source], list[Prob
     problems: list[Problem] = []
     for spec in personas:
         try:
-            sources.append(_Source(load_persona(spec), _file(spec)))
+            sources.append(_Source.of(spec))
         except InvalidPersona as error:
             problems += error.problems
     # What two files inherit from a third that is broken is said once.
@@ -268,14 +289,43 @@ def _shared_text(sources: Sequence[_Source]) -> Iterator[Problem]:
     if all(source.path is None for source in sources):
         return
     met: dict[str, list[tuple[_Source, Field, set[Split]]]] = {}
+    inherited: dict[tuple[str, str], list[tuple[_Source, _Source, Field]]] = {}
     for source in sources:
         for field, text, splits in _texts(source.persona):
             earlier = met.setdefault(text, [])
             for other, place, theirs in earlier:
-                if other.persona.id != source.persona.id and len(splits | theirs) > 1:
+                if other.persona.id == source.persona.id or len(splits | theirs) < 2:
+                    continue
+                if _inherits(source, field, other, place):
+                    pair = (source.persona.id, other.persona.id)
+                    inherited.setdefault(pair, []).append((source, other, field))
+                else:
                     yield _shared(source, field, other, place)
-                    break
+                break
             earlier.append((source, field, splits))
+    for texts in inherited.values():
+        source, other, first = texts[0]
+        yield _strayed(source, other, first, len(texts))
+
+
+def _inherits(source: _Source, field: Field, other: _Source, place: Field) -> bool:
+    ours, theirs = source.root, other.root
+    return ours is not None and theirs is not None and one_value(ours, field, theirs, place)
+
+
+def _strayed(source: _Source, other: _Source, field: Field, count: int) -> Problem:
+    """Say once of all texts that a variant in another split than its base has them from there."""
+    assert source.root is not None
+    text, _ = find(source.root, field)
+    own = source.file is not None and real(source.file) == real(Path(text.place.file))
+    variant, base = (other, source) if own else (source, other)
+    texts = "1 inherited text is" if count == 1 else f"{count} inherited texts are"
+    message = f"{texts} met in another split with {base.name}, such as {'.'.join(map(str, field))}"
+    hint = f"A variant stays in the split of its base ({base.persona.split}), or has its own texts."
+    problem = variant.problem(Problem("shared-text", message, ("split",), hint))
+    if variant.path and problem.file != str(variant.path):
+        return variant.problem(problem._replace(field=()))
+    return problem
 
 
 def _shared(source: _Source, field: Field, other: _Source, place: Field) -> Problem:
@@ -294,21 +344,10 @@ def _texts(persona: Persona) -> Iterator[tuple[Field, str, set[Split]]]:
     """Yield the persona's texts, normalised, each with its field and the splits it is met in."""
     data = persona.to_data()
     everywhere: set[Split] = {split_of(persona, variant) for variant in persona.needs}
-    for field, text in _leaves(data):
+    for field, text in leaves(data):
         words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
         if len(words) < _FEWEST_WORDS or field[0] in ("author", "identity"):
             continue
         own = field[0] == "needs" and isinstance(field[1], int)
         here: set[Split] = {split_of(persona, persona.needs[int(field[1])])} if own else everywhere
         yield field, " ".join(words), here
-
-
-def _leaves(value: object, field: Field = ()) -> Iterator[tuple[Field, str]]:
-    if isinstance(value, str):
-        yield field, value
-    elif isinstance(value, dict):
-        for key, item in cast("dict[str, Any]", value).items():
-            yield from _leaves(item, (*field, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(cast("list[Any]", value)):
-            yield from _leaves(item, (*field, number))

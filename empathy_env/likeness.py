@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from itertools import combinations
 from math import sqrt
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
-from empathy_env.document import Field, find
+from empathy_env.cues import tables
+from empathy_env.document import Field, leaves, one_value
 from empathy_env.persona import Persona
 from empathy_env.subject import Finding, Subject, bundled_subject, names_beside
 
@@ -101,20 +100,9 @@ _SPOKEN: Final = frozenset({"opening", "says", "more", "lines", "answers"})
 
 def spoken(persona: Persona) -> Iterator[tuple[Field, str]]:
     """Yield every line that the persona can say, with its field."""
-    for field, text in _leaves(persona.to_data()):
+    for field, text in leaves(persona.to_data()):
         if not _SPOKEN.isdisjoint(field):
             yield field, text
-
-
-def _leaves(value: object, field: Field = ()) -> Iterator[tuple[Field, str]]:
-    if isinstance(value, str):
-        yield field, value
-    elif isinstance(value, dict):
-        for key, item in cast("dict[str, Any]", value).items():
-            yield from _leaves(item, (*field, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(cast("list[Any]", value)):
-            yield from _leaves(item, (*field, number))
 
 
 def like_stories(personas: Sequence[Persona]) -> list[Likeness]:
@@ -133,20 +121,14 @@ def like_stories(personas: Sequence[Persona]) -> list[Likeness]:
 def _story(persona: Persona) -> Counter[str]:
     facts = [*persona.facts, *(fact for variant in persona.needs for fact in variant.facts)]
     text = " ".join([persona.happened, *(fact.text for fact in facts)])
-    return Counter(word for word in words_of(text) if len(word) > 3 and word not in _stop_words())
+    empty = tables().lists["stop"]
+    return Counter(word for word in words_of(text) if len(word) > 3 and word not in empty)
 
 
 def _cosine(one: Mapping[str, int], other: Mapping[str, int]) -> float:
     along = sum(count * other.get(word, 0) for word, count in one.items())
     lengths = [sqrt(sum(n * n for n in story.values())) for story in (one, other)]
     return along / (lengths[0] * lengths[1]) if all(lengths) else 0.0
-
-
-@cache
-def _stop_words() -> frozenset[str]:
-    path = files("empathy_env").joinpath("cues", "words-stop.txt")
-    lines = (line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(word for line in lines for word in line.split())
 
 
 def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
@@ -170,11 +152,8 @@ def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
 
 def _inherited(everybody: Sequence[Subject], like: Likeness) -> bool:
     """Whether both are one text in one file: one of the two extends the other."""
-    one, _ = find(everybody[like.one].root, like.field)
-    other, _ = find(everybody[like.other].root, like.place)
-    ours, theirs = one.place, other.place
-    same_file = Path(ours.file).resolve() == Path(theirs.file).resolve()
-    return same_file and (ours.line, ours.column) == (theirs.line, theirs.column)
+    one, other = everybody[like.one].root, everybody[like.other].root
+    return one_value(one, like.field, other, like.place)
 
 
 def _same_lines(everybody: Sequence[Subject], likes: Sequence[Likeness]) -> Finding:

@@ -13,13 +13,15 @@ on a file beside it; that one may extend another, and need not be a whole person
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from empathy_env.document import Document, Node, fields_of, read_document
+from empathy_env.document import Document, Field, Node, fields_of, read_document
 from empathy_env.errors import Problem, closest
+from empathy_env.source import real
 
 LONGEST: Final = 8
 """Most files in one line of descent."""
@@ -39,13 +41,24 @@ def read_lineage(path: Path, bundled: Path) -> Document:
 
 
 def _read(path: Path, bundled: Path, heirs: tuple[Path, ...]) -> Document:
+    tree, problems = _grown(path, bundled, heirs)
+    if tree is None:
+        return Document(None, problems)
+    found: list[Problem] = []
+    cleared = _cleared(tree, (), found)
+    # Without its base nobody knows what could have been taken out.
+    alone = any(problem.rule == "extends" for problem in problems)
+    return Document(cleared, problems if alone else (*problems, *found))
+
+
+def _grown(path: Path, bundled: Path, heirs: tuple[Path, ...]) -> Document:
     own = read_document(path)
     if own.root is None or "extends" not in fields_of(own.root):
         return own
     fields = fields_of(own.root)
     said = fields.pop("extends")
     alone = replace(own.root, value=fields)
-    heirs = (*heirs, path.resolve())
+    heirs = (*heirs, real(path))
     base = _base(said, path, bundled, heirs)
     if isinstance(base, Problem):
         return Document(alone, (*own.problems, base))
@@ -54,7 +67,7 @@ def _read(path: Path, bundled: Path, heirs: tuple[Path, ...]) -> Document:
     if inherited.root is None:
         broken = _problem(said, f"{said.value!r} cannot be read; its problems are listed too")
         return Document(alone, (*problems, broken))
-    tree = merged(_anonymous(inherited.root), alone)
+    tree = merged(_heritage(inherited.root), alone)
     return Document(tree, (*problems, *_same_id(inherited.root, fields)))
 
 
@@ -69,10 +82,10 @@ def _base(said: Node, path: Path, bundled: Path, heirs: tuple[Path, ...]) -> Pat
         base = bundled / f"{name}.yaml"
         near = closest(name, (file.stem for file in bundled.glob("*.yaml")))
         hint = f"Did you mean {near!r}?" if near else "A path must end in .yaml."
-    if "\0" in name or not base.is_file():
+    if not os.path.isfile(base):  # never raises, whatever the name
         kind = "file" if name.endswith((".yaml", ".yml")) else "bundled persona"
         return _problem(said, f"there is no {kind} {name!r}", hint)
-    if base.resolve() in heirs:
+    if real(base) in heirs:
         way = " -> ".join([file.name for file in heirs] + [base.name])
         return _problem(said, f"these files extend each other: {way}", "Take one 'extends' out.")
     if len(heirs) >= LONGEST:
@@ -84,8 +97,42 @@ def _problem(said: Node, message: str, hint: str = "") -> Problem:
     return Problem("extends", message, ("extends",), hint, *said.place)
 
 
-def _anonymous(base: Node) -> Node:
-    return replace(base, value={k: v for k, v in fields_of(base).items() if k != "id"})
+def _heritage(base: Node) -> Node:
+    """Return what is handed down: all but the id, and a bare type of temperament as a group."""
+    fields = {key: node for key, node in fields_of(base).items() if key != "id"}
+    temperament = fields.get("temperament")
+    if temperament is not None and isinstance(temperament.value, str):
+        fields["temperament"] = replace(temperament, value={"type": temperament})
+    return replace(base, value=fields)
+
+
+def _cleared(node: Node, path: Field, found: list[Problem]) -> Node:
+    """Leave out what takes something out that is not inherited, and say so in `found`."""
+    if isinstance(node.value, dict):
+        fields = {key: _cleared(item, (*path, key), found) for key, item in node.value.items()}
+        return replace(node, value=fields)
+    if not isinstance(node.value, list):
+        return node
+    kept: list[Node] = []
+    idle: list[tuple[int, Node]] = []
+    for number, item in enumerate(node.value):
+        if _removes(item) and (_name(item, "id") or _name(item, "need")):
+            idle.append((number, item))
+        else:
+            kept.append(_cleared(item, (*path, number), found))
+    found += [_idle(item, (*path, number), kept) for number, item in idle]
+    return replace(node, value=kept)
+
+
+def _idle(item: Node, path: Field, others: Sequence[Node]) -> Problem:
+    kind = "id" if _name(item, "id") else "need"
+    name = _name(item, kind)
+    names = [other for other in (_name(other, kind) for other in others) if other]
+    near = closest(name, names)
+    hint = f"There are: {', '.join(names)}." if names else "Leave it out."
+    hint = f"Did you mean {near!r}?" if near else hint
+    message = f"there is no inherited {name!r} to take out"
+    return Problem("remove", message, path, hint, *item.place)
 
 
 def _same_id(base: Node, own: Mapping[str, Node]) -> list[Problem]:
@@ -130,12 +177,16 @@ def _merged_items(base: Sequence[Node], own: Sequence[Node], name: str) -> list[
             added.append(item)
             continue
         changed.add(key)
-        remove = fields_of(item).get("remove")
-        if remove is not None and remove.value is True:
+        if _removes(item):
             del items[key]
         else:
             items[key] = merged(items[key], item)
     return [*items.values(), *added]
+
+
+def _removes(item: Node) -> bool:
+    remove = fields_of(item).get("remove")
+    return remove is not None and remove.value is True
 
 
 def _name(item: Node, name: str) -> str:

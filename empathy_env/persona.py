@@ -6,8 +6,9 @@ that name the field, all in one report. `empathy_env.library` finds and reads fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -23,8 +24,9 @@ from empathy_env.acts import NEEDS as NEEDS
 from empathy_env.acts import About, Act
 from empathy_env.acts import Need as Need
 from empathy_env.draft import contradictions
-from empathy_env.errors import InvalidPersona, Problem, UnknownName
+from empathy_env.errors import MAX_PROBLEMS, InvalidPersona, Problem, UnknownName
 from empathy_env.schema import problems_of
+from empathy_env.source import surrogate
 
 # A description reads on from "must be": `schema` makes its messages of them.
 Unit = Annotated[float, Field(ge=0.0, le=1.0, description="a number from 0 to 1")]
@@ -296,15 +298,33 @@ class Persona(_Strict):
         if not isinstance(data, Mapping):
             message = f"expected a mapping of fields, got {type(data).__name__}"
             raise InvalidPersona.listing([Problem("no-mapping", message, file=source)])
+        if halves := list(islice(_halves(data), MAX_PROBLEMS + 1)):  # pyright: ignore[reportUnknownArgumentType]
+            # pydantic would say no more than that something is no text.
+            raise InvalidPersona.listing(p._replace(file=source) for p in halves)
         try:
             return cls.model_validate(_tuples(data))  # pyright: ignore[reportUnknownArgumentType]
         except ValidationError as error:
             found = [*problems_of(error, cls), *contradictions(data)]  # pyright: ignore[reportUnknownArgumentType]
+            found = found or [Problem("value", item["msg"], item["loc"]) for item in error.errors()]
             raise InvalidPersona.listing(p._replace(file=source) for p in found) from error
 
     def to_data(self) -> dict[str, Any]:
         """Return the persona as plain JSON data; `Persona.parse` is the inverse."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def _halves(value: Any, field: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+    """Find keys and texts that hold half of a character, which no file could keep."""
+    if isinstance(value, Mapping):
+        for key, item in cast("Mapping[object, Any]", value).items():
+            shown = ascii(key).strip("'")  # the key itself could not be printed
+            yield from _halves(key, (*field, shown))
+            yield from _halves(item, (*field, shown))
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(cast("list[Any]", value)):
+            yield from _halves(item, (*field, number))
+    elif isinstance(value, str) and (message := surrogate(value)):
+        yield Problem("encoding", message, field, "Write the character itself.")
 
 
 def _tuples(value: Any) -> Any:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from importlib.resources import files
+from itertools import chain, islice
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from empathy_env.acts import ABOUTS, HELPFUL, NEEDS, Evidence, Need
+from empathy_env.cues import tables
 from empathy_env.difficulty import PRESETS
 from empathy_env.document import Field
 from empathy_env.draft import Draft, Item
 from empathy_env.emotion import Listener, first_mood
-from empathy_env.errors import Problem
+from empathy_env.errors import MAX_PROBLEMS, Problem
 from empathy_env.persona import Reaction, Temperament
 from empathy_env.protocol import PROTOCOLS
 
@@ -32,8 +32,9 @@ _MODERATE: Final = PRESETS["moderate"]
 def unplayable(data: Mapping[str, Any]) -> list[Problem]:
     """Return what keeps a persona from being played, as far as its plain data is sound."""
     draft = Draft.of(data)
-    found = [problem for rule in _RULES for problem in rule(draft)]
-    return [*found, *_unmet(draft, data), *_untrusted(draft, data)]
+    alone = (problem for rule in _RULES for problem in rule(draft))
+    found = chain(alone, _unmet(draft, data), _untrusted(draft, data))
+    return list(islice(found, MAX_PROBLEMS + 1))
 
 
 def _shared_words(draft: Draft) -> Iterator[Problem]:
@@ -57,20 +58,14 @@ def _empty_words(draft: Draft) -> Iterator[Problem]:
     A phrase may consist of such words: that they stand side by side is rare. And "alone" says
     nothing of a fact, but it is what loneliness is called.
     """
+    # The words by which the rules of the appraiser tie nothing to anything either.
+    empty = tables().lists["stop"]
     for item in draft.items:
         for number, word in enumerate(item.words):
-            if word in _stop_words() and item.field[0] != "feelings":
+            if word in empty and item.field[0] != "feelings":
                 message = f"the keyword {word!r} is in too many sentences to mean this one thing"
                 hint = "Choose a word that is said of it alone, or a phrase."
                 yield Problem("empty-word", message, (*item.field, "words", number), hint)
-
-
-@cache
-def _stop_words() -> frozenset[str]:
-    """Return the words by which the rules of the appraiser tie nothing to anything either."""
-    path = files("empathy_env").joinpath("cues", "words-stop.txt")
-    lines = (line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(word for line in lines for word in line.split())
 
 
 def _told_by_the_opening(draft: Draft) -> Iterator[Problem]:

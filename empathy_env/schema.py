@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from empathy_env.errors import Problem, closest
+from empathy_env.errors import MAX_PROBLEMS, Problem, closest
 
 Schema = Mapping[str, Any]
 Field = tuple[str | int, ...]
@@ -26,7 +27,8 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     """
     whole = model.model_json_schema()
     errors = [item for item in error.errors(include_url=False) if item["loc"]]
-    found = [_problem(item, whole) for item in errors if not _follows(item, whole)]
+    every = (_problem(item, whole) for item in errors if not _follows(item, whole))
+    found = list(islice(every, MAX_PROBLEMS + 1))
     # A misspelt key is one mistake: that the right one is missing follows from it.
     misspelt = {(*p.field[:-1], _suggested(p.hint)) for p in found if p.rule == "unknown-key"}
     return [p for p in found if p.rule != "missing" or p.field not in misspelt]

@@ -7,17 +7,21 @@ messages are for somebody who writes a persona and has never heard of a parser.
 
 from __future__ import annotations
 
+import codecs
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final, NamedTuple, cast
 
 import yaml
 
-from empathy_env.errors import Problem
+from empathy_env.errors import MAX_PROBLEMS, Problem
 
 MAX_BYTES: Final = 256 * 1024
 """Longest file, in bytes: a dozen times a long persona."""
@@ -52,7 +56,30 @@ class Source:
     @cached_property
     def _breaks(self) -> list[int]:
         # As editors count: YAML would take U+2028 and others for the end of a line, too.
-        return [-1, *(match.start() for match in re.finditer("\n", self.text))]
+        return [-1, *(match.end() - 1 for match in re.finditer(r"\r\n?|\n", self.text))]
+
+
+def real(path: Path) -> Path:
+    """Return the path without symbolic links, as far as they lead anywhere; it never raises."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # a character that no path can have
+        return path
+
+
+def surrogate(text: str) -> str:
+    r"""Say which half of a character pair a text holds, or return "" if it holds none.
+
+    >>> surrogate("Ada \ud801")
+    'holds U+D801, which is half of a character and none by itself'
+    """
+    found = SURROGATES.search(text)
+    half = "which is half of a character and none by itself"
+    return f"holds U+{ord(found[0]):04X}, {half}" if found else ""
+
+
+SURROGATES: Final = re.compile("[\ud800-\udfff]")
+"""Halves of a character pair, as JSON escapes may name them; no text in UTF-8 can hold one."""
 
 
 def read_source(path: Path) -> tuple[Source | None, list[Problem]]:
@@ -61,22 +88,42 @@ def read_source(path: Path) -> tuple[Source | None, list[Problem]]:
     What is no UTF-8 becomes U+FFFD, so that the rest can be looked at as well.
     """
     file = str(path)
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return None, [Problem("file", f"cannot be read ({reason})", file=file)]
+    raw = _raw(path)
+    if isinstance(raw, str):
+        return None, [Problem("file", f"cannot be read ({raw})", file=file)]
     if len(raw) > MAX_BYTES:
         message = f"is longer than {MAX_BYTES // 1024} KiB, which no persona needs to be"
         return None, [Problem("file", message, file=file)]
-    if raw.startswith(_WIDE) or 4 * raw.count(0) > len(raw) > 0:
-        message = "is not UTF-8; it looks like UTF-16"
+    if wide := _wide(raw):
+        message = f"is not UTF-8; it looks like {wide}"
         return None, [Problem("encoding", message, (), _SAVE, file, 1, 1)]
     return _decoded(raw.removeprefix(b"\xef\xbb\xbf"), file)
 
 
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
+def _raw(path: Path) -> bytes | str:
+    """Return what a file holds, no more than is too long; or why it cannot be read."""
+    try:
+        # To open a pipe would wait for somebody who writes.
+        if not S_ISREG(path.stat().st_mode):
+            return "it is no regular file"
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    except ValueError:
+        return "no path can hold such a character"
+
+
+def _wide(raw: bytes) -> str:
+    """Return the encoding of several bytes a character that a text seems to have, or ""."""
+    zeros = raw.count(0)  # in plain English 3 of 4 bytes, or 1 of 2
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) or 8 * zeros > 5 * len(raw):
+        return "UTF-32"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or 4 * zeros > len(raw):
+        return "UTF-16"
+    return ""
+
+
 _SAVE: Final = "Save the file as UTF-8."
 # What YAML takes for text; PyYAML has the same rule, and says it in bytes.
 _UNPRINTABLE: Final = re.compile(
@@ -92,7 +139,7 @@ def _decoded(raw: bytes, file: str) -> tuple[Source, list[Problem]]:
     except UnicodeDecodeError as error:
         place = source.at(len(raw[: error.start].decode("utf-8")))
         problems.append(_undecodable(raw[error.start], place))
-    for match in _UNPRINTABLE.finditer(source.text):
+    for match in islice(_UNPRINTABLE.finditer(source.text), MAX_PROBLEMS + 1):
         message = f"holds the control character U+{ord(match[0]):04X}, which YAML does not allow"
         problems.append(Problem("encoding", message, (), "Delete it.", *source.at(match.start())))
     return Source(file, _UNPRINTABLE.sub("\ufffd", source.text)), problems
@@ -120,11 +167,23 @@ def events(source: Source) -> Iterator[yaml.Event]:
             return iter(_shallow(_parsed(source.text, fast)))
         except yaml.YAMLError:
             pass
-    return _parsed(source.text, yaml.SafeLoader)
+    return _parsed(source.text, _Slow)
 
 
 def _parsed(text: str, loader: type[yaml.SafeLoader]) -> Iterator[yaml.Event]:
     return cast("Iterator[yaml.Event]", yaml.parse(text, loader))  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Slow(yaml.SafeLoader):
+    """The parser in Python, which lets an escape pass that is no character, and then fails."""
+
+    def scan_flow_scalar_non_spaces(self, double: bool, start_mark: yaml.Mark) -> list[str]:
+        """Return the next piece of a text in quotes."""
+        try:
+            return cast("list[str]", super().scan_flow_scalar_non_spaces(double, start_mark))  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+        except (ValueError, OverflowError) as error:
+            mark = cast("yaml.Mark", self.get_mark())  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+            raise yaml.MarkedYAMLError(None, None, "escape of no character", mark) from error
 
 
 def _shallow(found: Iterator[yaml.Event]) -> list[yaml.Event]:
@@ -149,7 +208,8 @@ def syntax_problems(error: yaml.MarkedYAMLError, source: Source) -> list[Problem
     before = [tab for tab in tabs if tab.line <= place.line]
     message = "a tab indents this line; YAML allows spaces only"
     # Who indents by tabs does so everywhere: the lines further down are listed with the first.
-    found = [Problem("tab", message, (), _SPACES, *tab) for tab in (tabs if before else [])]
+    listed = tabs[: MAX_PROBLEMS + 1] if before else []
+    found = [Problem("tab", message, (), _SPACES, *tab) for tab in listed]
     if before and before[-1].line >= place.line - 1:
         return found  # the rest follows from these
     if source.text[index : index + 1] == "\t":
@@ -167,19 +227,20 @@ def syntax_problems(error: yaml.MarkedYAMLError, source: Source) -> list[Problem
 
 def _tabs(text: str) -> list[int]:
     """Return where tabs indent a line, without those that are part of a text."""
-    texts: list[tuple[int, int]] = []
+    starts, ends = [-1], [-1]  # texts follow each other
     try:
-        for event in _parsed(text, yaml.SafeLoader):
+        for event in _parsed(text, _Slow):
             if isinstance(event, yaml.ScalarEvent):
-                texts.append((event.start_mark.index, event.end_mark.index))
+                starts.append(event.start_mark.index)
+                ends.append(event.end_mark.index)
     except yaml.MarkedYAMLError:
         pass  # what is said about it is what this helps to find
     tabs = [match.end() - 1 for match in _TABS.finditer(text)]
-    return [tab for tab in tabs if not any(start < tab < end for start, end in texts)]
+    return [tab for tab in tabs if tab >= ends[bisect_left(starts, tab) - 1]]
 
 
 _SPACES: Final = "Replace it by spaces."
-_TABS: Final = re.compile(r"^ *\t(?=[ \t]*[^\s#])", re.MULTILINE)
+_TABS: Final = re.compile(r"(?:^|(?<=\r)) *\t(?=[ \t]*[^\s#])", re.MULTILINE)
 _QUOTE: Final = "If it is text, put all of it in quotes."
 _FROM_CONTEXT: Final = ("quoted scalar", "flow sequence", "flow mapping")
 """Mistakes that YAML notices at the end of the file, and whose place is where they began."""
@@ -189,6 +250,7 @@ _SYNTAX: Final = (
         "the quotation mark that opens here is never closed",
         "Close it, or double it ('') where it is part of the text.",
     ),
+    ("escape of no character", "no character has this number", "Write the character itself."),
     ("scanning an alias", "a text cannot begin with '*'", _QUOTE),
     ("scanning an anchor", "a text cannot begin with '&'", _QUOTE),
     ("scanning a tag", "a text cannot begin with '!'", _QUOTE),

@@ -18,6 +18,7 @@ from empathy_env.library import (
 )
 from empathy_env.lineage import read_lineage
 from empathy_env.persona import Persona
+from empathy_env.source import real
 
 Level = Literal["error", "warning", "note"]
 LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
@@ -72,8 +73,8 @@ def read_subjects(paths: Iterable[Path]) -> tuple[list[Subject], list[Finding]]:
 
 def names_beside(paths: Iterable[Path]) -> list[str]:
     """Return the names of the bundled personas whose files are none of these."""
-    given = {path.resolve() for path in paths}
-    return [path.stem for path in bundled_files() if path.resolve() not in given]
+    given = {real(path) for path in paths}
+    return [path.stem for path in bundled_files() if real(path) not in given]
 
 
 @cache

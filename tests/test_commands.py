@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -106,6 +108,21 @@ class TestCheck:
         result = call("persona", "check", name)
         assert result.exit_code == 1
         assert name in result.output
+
+    @pytest.mark.parametrize("bad", ["loop", "fifo", "long", "base"])
+    def test_a_file_that_cannot_be_had_leaves_the_others_checked(self, bad, tmp_path):
+        good, path = written(tmp_path), tmp_path / f"{bad}.yaml"
+        if bad == "loop":
+            path.symlink_to(path.name)
+        elif bad == "fifo":
+            getattr(os, "mkfifo", Path.mkdir)(path)
+        elif bad == "base":
+            path.write_text(f"id: base\nextends: {'a' * 300}.yaml\n")
+        else:
+            path = tmp_path / ("a" * 300 + ".yaml")
+        found = json.loads(call("persona", "check", path, good, "--seeds", 1, "--json").stdout)
+        assert (found["files"], found["errors"]) == (2, 1)
+        assert {row["file"] for row in found["findings"]} == {str(path), str(good)}
 
     def test_an_empty_folder_is_a_mistake(self, tmp_path):
         with pytest.raises(InvalidArgument, match="holds no persona"):
@@ -246,3 +263,28 @@ def test_a_mistake_is_one_line(monkeypatch, capsys, tmp_path):
         main()
     assert stopped.value.code == 1
     assert capsys.readouterr().err.startswith("error: id='new-mother'")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_lacks_a_character_gets_it_escaped(encoding, monkeypatch, tmp_path):
+    path = written(tmp_path, text=GOOD.replace("name: Ada", "name: Ad\u0101 \U0001f642"))
+
+    def printed(*args):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2)]
+        monkeypatch.setattr("sys.stdout", streams[0])
+        monkeypatch.setattr("sys.stderr", streams[1])
+        monkeypatch.setattr("sys.argv", ["empathy-env", "persona", *map(str, args)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        streams[0].flush()
+        streams[1].flush()
+        return stopped.value.code, *(
+            stream.buffer.getvalue().decode(encoding) for stream in streams
+        )
+
+    code, out, _ = printed("show", path)
+    assert (code, "Ad\\u0101 \\U0001f642, 40" in out) == (0, True)
+    code, out, _ = printed("show", path, "--json")
+    assert (code, json.loads(out)["identity"]["name"]) == (0, "Ad\u0101 \U0001f642")
+    code, _, err = printed("show", "\u0101da")
+    assert (code, "No persona named '\\u0101da'" in err) == (1, True)

@@ -1,3 +1,4 @@
+import os
 import time
 
 import pytest
@@ -110,12 +111,42 @@ def test_both_parsers_of_pyyaml_give_the_same(fast, tmp_path, monkeypatch):
             "a.yaml:1:1: is not UTF-8; it looks like UTF-16. Save the file as UTF-8.",
         ),
         (
+            "a: b".encode("utf-32"),
+            "a.yaml:1:1: is not UTF-8; it looks like UTF-32. Save the file as UTF-8.",
+        ),
+        (
+            "a: b".encode("utf-32-be"),
+            "a.yaml:1:1: is not UTF-8; it looks like UTF-32. Save the file as UTF-8.",
+        ),
+        (
+            'a: {b: "c\\ud801"}',
+            "a.yaml:1:8: a.b: holds U+D801, which is half of a character and none by itself. "
+            "Write the character itself.",
+        ),
+        (
+            'a: 1\n"\\ud801": 1',
+            "a.yaml:2:1: holds U+D801, which is half of a character and none by itself. "
+            "Write the character itself.",
+        ),
+        (
+            'a: "b\\U00110000"',
+            "a.yaml:1:8: no character has this number. Write the character itself.",
+        ),
+        (
+            'a: "b\\UFFFFFFFF"',
+            "a.yaml:1:8: no character has this number. Write the character itself.",
+        ),
+        (
             "ab: c\x07d",
             "a.yaml:1:6: holds the control character U+0007, which YAML does not allow. Delete it.",
         ),
         # tabs
         (
             "a: 1\nb:\n\tc: 2\n",
+            "a.yaml:3:1: a tab indents this line; YAML allows spaces only. Replace it by spaces.",
+        ),
+        (
+            "a: 1\rb:\r\tc: 2\r",
             "a.yaml:3:1: a tab indents this line; YAML allows spaces only. Replace it by spaces.",
         ),
         (
@@ -185,6 +216,11 @@ def test_both_parsers_of_pyyaml_give_the_same(fast, tmp_path, monkeypatch):
         (
             "a: " + "9" * 5000,
             f"a.yaml:1:4: a: YAML takes {'9' * 40} for a date or number that does not exist. "
+            "If it is text, put it in quotes.",
+        ),
+        (
+            "a: 0x" + "f" * 5000,
+            f"a.yaml:1:4: a: YAML takes 0x{'f' * 38} for a date or number that does not exist. "
             "If it is text, put it in quotes.",
         ),
         # syntax
@@ -271,6 +307,56 @@ def test_what_is_written_in_quotes_is_text(text, tmp_path):
 def test_a_file_that_cannot_be_read_is_a_problem(absent, tmp_path):
     [problem] = read_document(tmp_path / "absent.yaml" if absent else tmp_path).problems
     assert "cannot be read (" in str(problem)
+
+
+@pytest.mark.parametrize("name", ["a\0.yaml", "\ud801.yaml", "a" * 300 + ".yaml", "loop.yaml"])
+def test_a_path_that_cannot_be_is_a_problem(name, tmp_path):
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    [problem] = read_document(tmp_path / name).problems
+    assert "cannot be read (" in problem.message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_nobody_waits_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "a.yaml")
+    [problem] = read_document(tmp_path / "a.yaml").problems
+    assert problem.message == "cannot be read (it is no regular file)"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_on_any_system(end, tmp_path):
+    document = read(tmp_path, f"a: 1{end}b:{end}  - 2{end}  - 3")
+    assert find(document.root, ("b", 1))[0].place == (str(tmp_path / "a.yaml"), 4, 5)
+
+
+def test_half_a_character_is_refused_and_the_rest_is_read(tmp_path):
+    document = read(tmp_path, 'a: "b\\ud801"\nc: !x d\n')
+    assert [problem.line for problem in document.problems] == [1, 2]
+    assert plain(document.root) == {"a": "b\ufffd", "c": "d"}
+
+
+MANY = {
+    "tabs": "a: 1\n" + "\tb: 2\n" * 10_000,
+    "controls": "a: " + "\x01" * 60_000,
+    "keys": "a: 1\n" * 1_000,
+    "tabs in texts": "- 'a\n\tb'\n" * 10_000 + "[",
+    "one more tab": "a: 1\n" + "\tb: 2\n" * (MAX_PROBLEMS + 1),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_no_more_are_listed_than_anybody_reads(name, tmp_path):
+    start = time.perf_counter()
+    problems = read(tmp_path, MANY[name]).problems
+    assert time.perf_counter() - start < 5
+    assert [p.rule for p in problems].count("many") == (name != "tabs in texts")
+    assert len(problems) == (1 if name == "tabs in texts" else MAX_PROBLEMS + 1)
+    assert name == "tabs in texts" or "more problems than can be listed" in problems[-1].message
+
+
+def test_a_list_of_a_hundred_problems_says_of_no_more(tmp_path):
+    problems = read(tmp_path, "a: 1\n" + "\tb: 2\n" * MAX_PROBLEMS).problems
+    assert [p.rule for p in problems] == ["tab"] * MAX_PROBLEMS
 
 
 def test_a_file_that_is_too_long_is_not_looked_at(tmp_path):

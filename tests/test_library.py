@@ -358,6 +358,27 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
             read_persona(path)
 
 
+@pytest.mark.parametrize("path", ["a\0.yaml", "\ud801.yaml", "a" * 300 + ".yaml"])
+def test_a_path_that_cannot_be_is_refused(path):
+    with pytest.raises(InvalidPersona, match="cannot be read"):
+        load_persona(path)
+
+
+def test_what_no_file_can_hold_is_one_problem_with_its_place(tmp_path):
+    key = ("  age: 40", '  age: 40\n  "\\ud801": 1')
+    assert "lost-keys.yaml:9:3: identity: holds U+D801" in report(written(tmp_path, key))[0]
+    trust = ("          trust: 0.1", f"          trust: 1{'0' * 400}")
+    assert [line.split(": ")[:2] for line in report(written(tmp_path, trust))] == [
+        ["lost-keys.yaml:48:18", "needs.1.facts.0.gate.trust"]
+    ]
+
+
+def test_more_bad_entries_than_anybody_reads_are_not_listed(tmp_path):
+    lines = report(written(tmp_path, ("tags: [home]", f"tags: [{'1,' * 100_000}1]")))
+    assert lines[-1].endswith("there are more problems than can be listed.")
+    assert len(lines) == 101
+
+
 def test_a_bundled_file_must_be_named_after_its_persona(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "content_dir", lambda name: tmp_path)
     written(tmp_path, name="other-name-of-a-test.yaml")
@@ -437,6 +458,34 @@ class TestSelection:
         mixed = ["laid-off-engineer", path, persona, persona]
         assert list(load_personas(iter(mixed))) == ["laid-off-engineer", "by-path", "lost-keys"]
         assert Counter(name for name, _ in ids(load_cells(mixed)))["lost-keys"] == 2
+
+    def test_one_path_or_persona_is_meant_with_all_its_needs(self, tmp_path):
+        path = written(tmp_path)
+        persona = read_persona(path)
+        for selection in (path, str(path), persona, [persona]):
+            assert [name for name, _ in ids(load_cells(selection))] == ["lost-keys"] * 2
+            assert list(load_personas(selection)) == ["lost-keys"]
+
+    def test_names_are_checked_beside_each_other_as_a_list_is(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        written(tmp_path, name="one.yaml")
+        written(tmp_path, ("age: 40", "age: 41"), name="two.yaml")
+        apart = (("split: dev", "split: test"), ("id: lost-keys", "id: apart"))
+        written(tmp_path, *apart, name="apart.yaml")
+        bundled = Path(library.content_dir("personas") / "new-mother.yaml").read_text("utf-8")
+        Path("new-mother.yaml").write_text(bundled.replace("author: ", "author: not "), "utf-8")
+        for selection, rule in {
+            "one.yaml two.yaml": "duplicate-id",
+            "new-mother new-mother.yaml need:absolution": "duplicate-id",
+            "one.yaml apart.yaml": "shared-text",
+        }.items():
+            found = []
+            for chosen in (selection, [name for name in selection.split() if ":" not in name]):
+                with pytest.raises(InvalidPersona) as error:
+                    load_cells(chosen)
+                found.append(error.value.problems)
+            assert found[0] == found[1]
+            assert {problem.rule for problem in found[0]} == {rule}
 
     @pytest.mark.parametrize(
         ("selection", "says"),
@@ -539,6 +588,45 @@ class TestSeveralFiles:
         assert check_personas([one, one]) == []
         two = written(tmp_path, split, ("id: lost-keys", "id: two"), name="two.yaml")
         assert check_personas([one, two]) != [], "two people in two splits each"
+
+    @pytest.mark.parametrize("first", ["base", "variant"])
+    def test_a_variant_in_another_split_is_one_problem_of_its_file(self, first, tmp_path):
+        base = written(tmp_path, name="base.yaml")
+        variant = tmp_path / "variant.yaml"
+        text = "id: variant\nextends: base.yaml\nsplit: test\n"
+        variant.write_text(text)
+        both = [base, variant] if first == "base" else [variant, base]
+        [problem] = check_personas(both)
+        assert (problem.file, problem.line, problem.rule) == (str(variant), 3, "shared-text")
+        assert f"inherited texts are met in another split with {base}" in problem.message
+        assert "stays in the split of its base (dev)" in problem.hint
+        variant.write_text(text.replace("split: test\n", ""))
+        assert check_personas(both) == []
+
+    def test_a_text_that_a_variant_repeats_is_a_problem_of_its_own(self, tmp_path):
+        base = written(tmp_path, name="base.yaml")
+        variant = tmp_path / "variant.yaml"
+        said = "happened: She lost her keys on the way to the bakery.\n"
+        variant.write_text(f"id: variant\nextends: base.yaml\nsplit: test\n{said}")
+        found = check_personas([base, variant])
+        assert [(p.line, p.rule) for p in found] == [(3, "shared-text"), (4, "shared-text")]
+
+    def test_a_need_that_a_variant_holds_out_of_its_base(self, tmp_path):
+        base = written(tmp_path, name="base.yaml")
+        variant = tmp_path / "variant.yaml"
+        held_out = "needs: [{need: absolution, split: test}]"
+        variant.write_text(f"id: variant\nextends: base.yaml\n{held_out}\n")
+        [problem] = check_personas([base, variant])
+        assert (problem.file, problem.line) == (str(variant), 1)
+
+    def test_a_variant_of_a_bundled_one(self, tmp_path):
+        variant = tmp_path / "variant.yaml"
+        splits = {"train": "test", "dev": "test", "test": "dev"}
+        split = splits[load_persona("new-mother").split]
+        variant.write_text(f"id: variant\nextends: new-mother\nsplit: {split}\n")
+        [problem] = check_personas(["new-mother", variant])
+        assert (problem.file, problem.line) == (str(variant), 3)
+        assert "with the persona 'new-mother'" in problem.message
 
     def test_the_held_out_need_of_one_is_checked_against_the_other(self, tmp_path):
         held_out = "need: deep_empathy\n    split: test"

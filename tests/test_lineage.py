@@ -48,6 +48,10 @@ def said(problems):
             {"facts": [{"id": "x", "remove": True}]},
             {"facts": [{"id": "y"}]},
         ),
+        ({"temperament": "avoidant"}, {"temperament": {"patience": 0.1}},
+         {"temperament": {"type": "avoidant", "patience": 0.1}}),
+        ({"temperament": {"patience": 0.1}}, {"temperament": "avoidant"},
+         {"temperament": "avoidant"}),
         ({"facts": [{"id": "x"}]}, {"facts": []}, {"facts": []}),
         ({"facts": [{"id": "x"}]}, {"facts": None}, {}),
         # what is given twice stays twice, so that it is refused
@@ -94,6 +98,35 @@ def test_a_bundled_persona_is_extended_by_its_name(tmp_path):
             "A path counts from the folder of this file.",
         ),
         (
+            {"own": f"extends: {'a' * 300}.yaml"},
+            f"own.yaml:1:10: there is no file '{'a' * 300}.yaml' "
+            "A path counts from the folder of this file.",
+        ),
+        (
+            {"own": f"extends: {'a' * 300}"},
+            f"own.yaml:1:10: there is no bundled persona '{'a' * 300}' A path must end in .yaml.",
+        ),
+        (
+            {"own": 'extends: "a\\0.yaml"'},
+            "own.yaml:1:10: there is no file 'a\\x00.yaml' "
+            "A path counts from the folder of this file.",
+        ),
+        (
+            {"own": "id: b\nextends: base.yaml\nneeds:\n- {need: absolutoin, remove: true}",
+             "base": "needs: [{need: absolution}, {need: deep_empathy}]"},
+            "own.yaml:4:3: there is no inherited 'absolutoin' to take out "
+            "Did you mean 'absolution'?",
+        ),
+        (
+            {"own": "id: b\nextends: base.yaml\nfacts:\n- {id: x, remove: true}",
+             "base": "facts: [{id: door}, {id: keys}]"},
+            "own.yaml:4:3: there is no inherited 'x' to take out There are: door, keys.",
+        ),
+        (
+            {"own": "facts: [{id: x, remove: true}]"},
+            "own.yaml:1:9: there is no inherited 'x' to take out Leave it out.",
+        ),
+        (
             {"own": "extends: [a]"},
             "own.yaml:1:10: must be the name of a bundled persona, or a path ending in .yaml ",
         ),
@@ -117,9 +150,20 @@ def test_a_bundled_persona_is_extended_by_its_name(tmp_path):
             "Give it an id of its own.",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_line_of_descent_that_cannot_be_is_refused_where_it_is_said(files, expected, tmp_path):
     assert said(read(tmp_path, **files).problems) == [expected]
+
+
+def test_a_loop_of_links_is_no_base(tmp_path):
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    [problem] = read(tmp_path, own="extends: loop.yaml").problems
+    assert "there is no file 'loop.yaml'" in problem.message
+
+
+def test_without_its_base_nobody_knows_what_could_be_taken_out(tmp_path):
+    document = read(tmp_path, own="extends: nobody\nfacts: [{id: x, remove: true}]")
+    assert [problem.rule for problem in document.problems] == ["extends"]
 
 
 def test_a_line_of_descent_has_an_end(tmp_path):

@@ -4,9 +4,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from empathy_env.errors import InvalidPersona, UnknownName
+from empathy_env import persona as module
+from empathy_env.errors import MAX_PROBLEMS, InvalidPersona, Problem, UnknownName
 from empathy_env.library import load_persona, persona_names
 from empathy_env.persona import TEMPERAMENTS, Persona
+from empathy_env.playability import unplayable
 
 GOOD = {
     "kind": "persona",
@@ -104,6 +106,12 @@ def test_the_good_persona_is_good():
         ("identity.age", 40.0, "identity.age"),
         ("opening", 7, "opening"),
         ("opening", None, "opening"),
+        ("\ud801", 1, "\\ud801: holds U+D801"),
+        ("identity.\ud801", 1, "identity.\\ud801: holds U+D801"),
+        ("opening", "I lost \ud801.", "opening: holds U+D801"),
+        ("facts.0.words", ["\ud801"], "facts.0.words.0: holds U+D801"),
+        ("facts.1.gate.trust", 10**400, "facts.1.gate.trust: must be a number from 0 to 1"),
+        ("facts.1.gate.trust", float("nan"), "facts.1.gate.trust"),
         ("facts", "keys", "facts"),
         ("facts.0.words", "keys", "facts.0.words"),
         ("facts.1.gate.trust", "0.2", "facts.1.gate.trust"),
@@ -152,6 +160,38 @@ def test_every_problem_is_listed_at_once():
         Persona.parse(data)
     fields = [problem.field for problem in error.value.problems]
     assert sorted(fields) == [("mood",), ("opening",), ("split",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("voice.lines.hurt", [1] * 100_000),
+        ("facts.1.gate.topic", [f"nothing-{number}" for number in range(20_000)]),
+        ("tags", ["\ud801"] * 100_000),
+    ],
+)
+def test_no_more_problems_are_listed_than_anybody_reads(path, value):
+    with pytest.raises(InvalidPersona) as error:
+        Persona.parse(changed(path, value))
+    assert error.value.problems[-1].rule == "many"
+    assert len(error.value.problems) == MAX_PROBLEMS + 1
+    assert len(unplayable(changed("facts.0.words", ["the"] * 1_000))) == MAX_PROBLEMS + 1
+
+
+def test_a_list_that_was_cut_stays_as_it_is():
+    found = [Problem("range", "", (n,), file="a") for n in range(MAX_PROBLEMS + 1)]
+    other = Problem("range", "", file="b")
+    once = InvalidPersona.listing([other, *found])
+    assert [p.rule for p in once.problems] == ["range"] * MAX_PROBLEMS + ["many", "range"]
+    assert InvalidPersona.listing(once.problems).problems == once.problems
+
+
+def test_no_refusal_is_without_a_problem(monkeypatch):
+    monkeypatch.setattr(module, "problems_of", lambda *_: [])
+    with pytest.raises(InvalidPersona) as error:
+        Persona.parse(changed("mood", 3))
+    [problem] = error.value.problems
+    assert problem.field == ("mood",)
 
 
 @pytest.mark.parametrize("data", [None, "persona", [], 3, [GOOD]])

@@ -32,7 +32,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
 def print_json(value: object) -> None:
     """Print one JSON value on one line, whatever the terminal."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    # What a terminal cannot show is escaped as JSON does it, so that it can be read back.
+    wide = (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(json.dumps(value, ensure_ascii=not wide) + "\n")
 
 
 def print_plain(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from empathy_env.form import SCHEMA_NAME, blank, file_schema, need_lines, schema
 from empathy_env.library import load_cells, load_persona, persona_names, split_of
 from empathy_env.likeness import findings_beside
 from empathy_env.persona import Persona
-from empathy_env.subject import LEVELS, Finding, Subject, bundled_files, read_subjects
+from empathy_env.subject import LEVELS, Finding, bundled_files, read_subjects
 
 app = typer.Typer(help="Personas: those of the package, and your own.", no_args_is_help=True)
 
@@ -143,7 +144,7 @@ def check(
         totals = {f"{level}s": count[level] for level in LEVELS}
         print_json({"files": len(files), **totals, "findings": [_row(one) for one in found]})
     else:
-        _print_findings(subjects, found)
+        _print_findings(found)
         totals = ", ".join(_counted(count[level], level) for level in LEVELS)
         out.print(f"{_counted(len(files), 'file')} checked: {totals}", highlight=False)
     if count["error"]:
@@ -159,7 +160,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     bundled = {path.stem: path for path in bundled_files()}
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # never raises, whatever the path
             inside = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
             if not inside:
                 raise InvalidArgument(f"{path} holds no persona: no file in it ends in .yaml")
@@ -174,13 +175,11 @@ def _row(finding: Finding) -> dict[str, Any]:
     return {"level": finding.level, **fields, "means": finding.means}
 
 
-def _print_findings(subjects: Sequence[Subject], found: Sequence[Finding]) -> None:
+def _print_findings(found: Sequence[Finding]) -> None:
     """Print the findings of each file together, the worst first."""
-    fine = {subject.root.place.file for subject in subjects}
     for file in sorted({finding.problem.file for finding in found}):
         own = [finding for finding in found if finding.problem.file == file]
         own.sort(key=lambda finding: (LEVELS.index(finding.level), finding.problem.line))
-        fine.discard(file)
         out.print(f"[bold]{escape(_shown(file))}[/bold]", highlight=False, soft_wrap=True)
         for finding in own:
             colour = {"error": "red", "warning": "yellow", "note": "cyan"}[finding.level]
