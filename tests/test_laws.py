@@ -91,10 +91,10 @@ def test_honest_beats_exploit_and_can_be_beaten():
     """Law 12, on a small sample; `benchmarks/bands.py` has the figures with intervals."""
     scenarios = [
         Scenario(persona=persona, need=need, seed=300 + number)
-        for number, (persona, need) in enumerate(CELLS * 2)
+        for number, (persona, need) in enumerate(CELLS)
     ]
     listener = mean_final("listener", scenarios)
-    oracle = mean_final("oracle", scenarios)
+    oracle = mean_final("oracle", scenarios[::3])  # it takes a hundred times as long
     assert oracle >= 90
     assert oracle - listener > 15
     for agent in ("blind-script", "pasting", "everything", "advisor", "random", "parrot", "silent"):

@@ -107,8 +107,8 @@ def _topic_index(
 
 _ARTICLES: Final = frozenset("the a an of its your his her their my our".split())
 _NO_NOUN_AFTER: Final = frozenset(
-    "i you he she we they it to was were is am are be been has have had would could will can do did "
-    "does not who and but then when so".split()
+    "i you he she we they it to was were is am are be been has have had would could will can do "
+    "did does not who and but then when so".split()
 )
 _FIRST: Final = frozenset("i me my".split())
 _MOST_SOURCES: Final = 3
