@@ -32,7 +32,14 @@ from empathy_env.trace import canonical, digest, parse_line
 HELD_OUT = "appraisal-v1-b"
 MAREK = load_persona("laid-off-engineer")
 # A silence is answered from the bank of lines, which is what tells the two speakers apart.
-LINES = [GOOD[0], "", *GOOD[1:], "You should make a list.", *BAD, "Anyway. What would help tonight?"]
+LINES = [
+    GOOD[0],
+    "",
+    *GOOD[1:],
+    "You should make a list.",
+    *BAD,
+    "Anyway. What would help tonight?",
+]
 
 
 def talked(episode):
