@@ -111,6 +111,8 @@ def _place(text: Text, hit: Hit) -> tuple[int, int]:
     """The words of a cue up to the end of their clause."""
     s = text.sentences[hit.sentence]
     end = min((c for c in s.clauses if c >= hit.last), default=s.last)
+    if hit.first == s.first and max(end, hit.last) == s.last:
+        return text.place(hit.sentence)
     places = text.places(hit.sentence)
     return places[hit.first - s.first][0], places[max(end, hit.last) - 1 - s.first][1]
 
