@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Final
 
 from empathy_env.acts import Context
 from empathy_env.cues import Text, plain, read, tables
@@ -22,47 +22,52 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == "e" else word
 
 
-def _content(words: Iterable[str], stop: frozenset[str]) -> set[str]:
-    return {_stem(w) for w in words if len(w) > 3 and w not in stop}
-
-
-class _Turn(NamedTuple):
-    """What the user said.
+class _Turn:
+    """What the user said in a turn; what is not asked for is not worked out.
 
     Attributes:
         words: The plain words, with a space before, between and after.
         stems: The stems with content.
-        pairs: Pairs of these that stand close together, in their order.
-        sentences: The stems with content of each sentence.
-        before: For each of these stems, the words that stand before it.
     """
 
-    words: str
-    stems: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
-    sentences: tuple[frozenset[str], ...]
-    before: dict[str, frozenset[str]]
+    def __init__(self, turn: str) -> None:
+        self._text = read(plain(turn))
+        self._every = tuple(map(_stem, self._text.words))
+        stop = tables().lists["stop"]
+        self.words = f" {' '.join(self._text.words)} "
+        self.stems = frozenset(
+            stem
+            for word, stem in zip(self._text.words, self._every, strict=True)
+            if len(word) > 3 and word not in stop
+        )
+
+    @cached_property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Pairs of stems with content that stand close together, in their order."""
+        return frozenset(_pairs(self._every, self.stems))
+
+    @cached_property
+    def sentences(self) -> tuple[frozenset[str], ...]:
+        """The stems with content of each sentence."""
+        return tuple(
+            self.stems.intersection(self._every[s.first : s.last]) for s in self._text.sentences
+        )
+
+    @cached_property
+    def before(self) -> dict[str, set[str]]:
+        """For each stem with content the words that stand before it."""
+        found: dict[str, set[str]] = {}
+        for s in self._text.sentences:
+            for i in range(s.first, s.last):
+                if self._every[i] in self.stems:
+                    word = self._text.words[i - 1] if i > s.first else ""
+                    found.setdefault(self._every[i], set()).add(word)
+        return found
 
 
 @lru_cache(maxsize=1024)
 def _told(turn: str) -> _Turn:
-    stop = tables().lists["stop"]
-    text = read(plain(turn))
-    words, every = text.words, [*map(_stem, text.words)]
-    stems = frozenset(_content(words, stop))
-    before: dict[str, set[str]] = {}
-    for sentence in text.sentences:
-        for i in range(sentence.first, sentence.last):
-            if every[i] in stems:
-                word = words[i - 1] if i > sentence.first else ""
-                before.setdefault(every[i], set()).add(word)
-    return _Turn(
-        f" {' '.join(words)} ",
-        stems,
-        frozenset(_pairs(every, stems)),
-        tuple(frozenset(stems.intersection(every[s.first : s.last])) for s in text.sentences),
-        {stem: frozenset(words) for stem, words in before.items()},
-    )
+    return _Turn(turn)
 
 
 _APART: Final = 4
