@@ -36,7 +36,7 @@ FEELINGS = [
     (r"took|gave the|unfair|passed over|cake", ["angry", "hurt"]),
 ]
 # Words for somebody whose feeling is not known yet: better open than wrong.
-OPEN_FEELINGS = ["weighed down", "shaken by it", "under a strain", "heavy", "stirred up"]
+OPEN_FEELINGS = ["weighed down", "strained", "burdened", "stretched", "stirred"]
 OWN_FEELINGS = re.compile(
     r"\b(afraid|scared|frightened|worried|anxious|sad|lonely|alone|ashamed|guilty|angry|furious|"
     r"hurt|humiliated|embarrassed|tired|exhausted|torn|lost|numb|jealous|bitter|helpless|useless)\b"
