@@ -8,10 +8,22 @@
     │   └── InvalidPersona                  a persona file breaks the schema
     ├── TraceError (also ValueError)        a trace file or line cannot be read
     ├── EpisodeOver                         a turn was played after the end
-    ├── RewardError                         a reward function failed; nothing was scored
-    └── Fault                               machinery failed; never a reward
+    ├── RewardError                     a reward function failed; nothing was scored
+    ├── MissingExtra (also ImportError)     a library is needed that is not installed
+    ├── UnexpectedRequest               a tape is played, and holds no such request
+    ├── TooManyFaults                   a run has gone bad and was stopped
+    └── Fault                           machinery failed; never a reward
         ├── BackendFault                    a model could not be reached or did not answer
-        └── UnparseableReply                a model answered something that has no meaning here
+        │   ├── Unreachable                 no connection, or it broke off
+        │   ├── TimedOut                    no answer in time
+        │   ├── BadStatus                   the server answered with an error status
+        │   │   └── RequestRejected         it does not take this request
+        │   ├── Refused                     the model, or a filter before it, declined
+        │   ├── CutOff                      the reply was cut before its end
+        │   └── EmptyReply                  the reply holds no text
+        ├── UnparseableReply                a model answered something that has no meaning here
+        ├── OverBudget                      what may be spent is spent
+        └── Cancelled                       the run was stopped before this episode ended
 
 A `Fault` ends an episode without a value (law 10). Everything else is a mistake of the caller
 and is raised where it is made.
@@ -22,7 +34,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 MAX_PROBLEMS: Final = 100
 """After so many problems of one file no more are listed: it is not meant for a persona."""
@@ -152,13 +164,107 @@ class RewardError(EmpathyEnvError):
     """A reward function raised or returned no number; the turn stays unscored."""
 
 
+class MissingExtra(EmpathyEnvError, ImportError):
+    """An optional library is needed and is not installed; the message names the extra."""
+
+    @classmethod
+    def of(cls, what: str, extra: str) -> MissingExtra:
+        """Build the error for something that needs an extra.
+
+        >>> print(MissingExtra.of("litellm:", "litellm"))
+        litellm: needs a library that is not installed: pip install 'empathy-env[litellm]'
+        """
+        return cls(
+            f"{what} needs a library that is not installed: pip install 'empathy-env[{extra}]'"
+        )
+
+
+class UnexpectedRequest(EmpathyEnvError):
+    """A tape is played back and does not hold the request; the message shows the difference."""
+
+
+class TooManyFaults(EmpathyEnvError):
+    """So many episodes failed that the run was stopped; what was finished is kept."""
+
+
 class Fault(EmpathyEnvError):
-    """Machinery failed: a time-out, an unparseable reply, a spent budget. Never a reward."""
+    """Machinery failed: a time-out, an unparseable reply, a spent budget. Never a reward.
+
+    Attributes:
+        transient: Whether the same request may well succeed when it is sent again.
+        of_content: Whether what was asked may be the cause, and not the machinery alone.
+    """
+
+    transient: bool = False
+    of_content: ClassVar[bool] = False
 
 
 class BackendFault(Fault):
     """A model could not be reached, refused, or did not answer in time."""
 
 
+class Unreachable(BackendFault):
+    """There was no connection to the server, or it broke off before the reply was whole."""
+
+    transient = True
+
+
+class TimedOut(BackendFault):
+    """The server did not answer in time."""
+
+    transient = True
+
+
+class BadStatus(BackendFault):
+    """The server answered with an HTTP error.
+
+    Attributes:
+        status: The HTTP status, such as 503; 0 if none is known.
+        retry_after: Seconds after which the server wants to be asked again, or None.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, retry_after: float | None = None):
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        self.transient = status in (408, 409, 425, 429) or status >= 500
+
+
+class RequestRejected(BadStatus):
+    """The server does not take this request: too long, or not of a form that it knows."""
+
+    of_content = True
+
+
+class Refused(BackendFault):
+    """The model, or a filter before or behind it, declined to answer."""
+
+    of_content = True
+
+
+class CutOff(BackendFault):
+    """The reply was cut before its end: by the limit of tokens, or in the stream."""
+
+    transient = True
+    of_content = True
+
+
+class EmptyReply(BackendFault):
+    """The model answered without a word."""
+
+    transient = True
+    of_content = True
+
+
 class UnparseableReply(Fault):
     """A model answered, and the answer does not have the form that was asked for."""
+
+    of_content = True
+
+
+class OverBudget(Fault):
+    """What may be spent on requests, tokens or money is spent; nothing more is asked."""
+
+
+class Cancelled(Fault):
+    """The run was stopped before this episode had ended."""

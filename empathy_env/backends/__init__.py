@@ -6,7 +6,8 @@ scripted backend, whose replies are your function, ships as one backend among ot
 
 from __future__ import annotations
 
+from empathy_env.backends.asynchronous import AsyncBackend
 from empathy_env.backends.base import Backend, Reply, Request
 from empathy_env.backends.scripted import ScriptedBackend
 
-__all__ = ["Backend", "Reply", "Request", "ScriptedBackend"]
+__all__ = ["AsyncBackend", "Backend", "Reply", "Request", "ScriptedBackend"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
 
 from empathy_env.errors import Fault
@@ -18,13 +19,23 @@ class Request:
         purpose: What for: "appraise", "speak", or a name of your own; recorded.
         messages: The chat to answer.
         schema: JSON Schema that the reply's text should follow, or None for free text.
-        seed: A keyed seed, for backends that take one.
+        seed: For backends that take one, in [0, 2**31). The kernel sets it, keyed by the episode's
+            seed, the turn and which request of the turn this is.
+        origin: Which episode, turn and request of the turn; set by the kernel. Not sent, and
+            without influence on the reply: it tells equal requests of several episodes apart.
     """
 
     purpose: str
     messages: tuple[Message, ...]
     schema: Mapping[str, Any] | None = None
     seed: int = 0
+    origin: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of all that may decide the reply."""
+        decides = (self.purpose, self.messages, self.schema, self.seed)
+        return sha256(repr(decides).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,11 @@ class Reply:
 
     Attributes:
         text: The reply; recorded, and covered by the trace's digest.
-        meter: Token counts, seconds, retries; recorded apart, covered by no digest.
+        meter: What it cost, covered by no digest; all values add up over replies. Keys in use:
+            `requests` (sent to a server), `retries`, `cache_hits`, `seconds`, `prompt_tokens`,
+            `cached_tokens` (of these, read from the server's prefix cache), `completion_tokens`,
+            `cost` (US dollars), and one of `as_schema`, `as_json`, `as_text`: how far the
+            server was held to the form that was asked for.
     """
 
     text: str
@@ -42,11 +57,11 @@ class Reply:
 
 @runtime_checkable
 class Backend(Protocol):
-    """Anything that answers requests."""
+    """Anything that answers requests. `AsyncBackend` leaves one method to write."""
 
     @property
     def name(self) -> str:
-        """Recorded in traces; must hold no secret."""
+        """All that decides the replies, in words; recorded in traces. It must hold no secret."""
         ...
 
     def complete(self, requests: Sequence[Request]) -> Sequence[Reply | Fault]:
@@ -55,4 +70,8 @@ class Backend(Protocol):
 
     async def complete_async(self, request: Request) -> Reply:
         """Answer one request, or raise a `Fault`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what belongs to the running event loop; the backend can be used again."""
         ...

@@ -31,6 +31,9 @@ class ScriptedBackend:
         """Answer one request."""
         return Reply(self._function(request))
 
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
     def _answer(self, request: Request) -> Reply | Fault:
         try:
             return Reply(self._function(request))
