@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, get_args
 
+from empathy_env.messages import Message
+
 Helpful = Literal[
     "presence",
     "open_question",
@@ -96,6 +98,20 @@ Appraisal = tuple[Evidence, ...]
 """All evidence found in one utterance, in order of appearance, without reference to a listener."""
 
 
+class Reading(NamedTuple):
+    """What an appraiser returns.
+
+    Attributes:
+        evidence: What the agent did.
+        notes: Sentences about what was dropped, asked again or taken otherwise; recorded.
+        samples: Where it was appraised several times, each appraisal; the evidence is their vote.
+    """
+
+    evidence: Appraisal
+    notes: tuple[str, ...] = ()
+    samples: tuple[Appraisal, ...] = ()
+
+
 class Topic(NamedTuple):
     """Something that a listener could be talked to about: a fact, a feeling or a belief.
 
@@ -126,9 +142,12 @@ class Context(NamedTuple):
         earlier: The user's turns before that, oldest first.
         said: The agent's own earlier utterances, oldest first.
         topics: What could be addressed, over all listeners.
+        talk: All messages before the utterance, the instructions to the agent left out; for
+            appraisers that ask a model. The rules look at the above, which does not grow.
     """
 
     heard: str
     earlier: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = ()
+    talk: tuple[Message, ...] = ()

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, cast
 
-from empathy_env.acts import ACTS, HARMFUL, About, Act, Appraisal, Context, Evidence
+from empathy_env.acts import ACTS, HARMFUL, About, Act, Appraisal, Context, Evidence, Reading
 from empathy_env.backends import Reply, Request
 from empathy_env.cues import FRAME, Text, plain, read, tables
 from empathy_env.cues.ground import Ground
@@ -310,7 +310,7 @@ class Appraiser(Protocol):
         """Recorded in traces."""
         ...
 
-    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Appraisal]:
+    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Reading]:
         """Find the evidence in an utterance; yields model requests, if any."""
         ...
 
@@ -329,7 +329,7 @@ class RuleAppraiser:
         if self.name not in READERS:
             raise UnknownName.among("rule appraiser", self.name, READERS)
 
-    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Appraisal]:
+    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Reading]:
         """Find the evidence in an utterance; asks no model."""
         yield from ()
-        return appraise_by_rules(utterance, context, self.name)
+        return Reading(appraise_by_rules(utterance, context, self.name))

@@ -7,7 +7,7 @@ written once, as a generator that yields model requests; `drivers` answer them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -20,17 +20,19 @@ from empathy_env.acts import (
     Appraisal,
     Context,
     Evidence,
+    Reading,
 )
 from empathy_env.appraiser import Appraiser, RuleAppraiser, detect_manipulation
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Outcome
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnparseableReply
 from empathy_env.messages import Message, clean, from_agent, from_system, from_user
+from empathy_env.noise import draw
 from empathy_env.scaffold import Scaffold
 from empathy_env.scenario import Scenario
 from empathy_env.speaker import Speaker
-from empathy_env.trace import Answer, Call, Setup, Trace, Turn, digest
-from empathy_env.user import SimulatedUser, UserState, rules_digest
+from empathy_env.trace import Answer, Call, Setup, Trace, Turn
+from empathy_env.user import Response, SimulatedUser, UserState, rules_digest
 
 T = TypeVar("T")
 
@@ -75,6 +77,8 @@ class Conversation:
     said: tuple[str, ...] = ()
     """What the agent was heard to say, oldest first; only the remembered ones."""
     turns: tuple[Turn, ...] = ()
+    meter: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What the models' replies have cost so far, summed over calls."""
 
     @property
     def outcome(self) -> Outcome | None:
@@ -106,6 +110,7 @@ class Conversation:
             opening=tuple(user.opening for user in room.users),
             start=tuple(user.first_state.mood for user in room.users),
             turns=self.turns,
+            meter=self.meter,
         )
 
     def context(self) -> Context:
@@ -115,7 +120,12 @@ class Conversation:
             for user, state in zip(self.room.users, self.users, strict=True)
             for topic in user.topics(state)
         )
-        return Context(self.heard[-1], self.heard[:-1], self.said, topics)
+        return Context(self.heard[-1], self.heard[:-1], self.said, topics, self.spoken)
+
+    @property
+    def spoken(self) -> tuple[Message, ...]:
+        """The messages without the instructions to the agent: what was said aloud."""
+        return self.messages[self.room.system_prompt is not None :]
 
 
 def begin(room: Room) -> Conversation:
@@ -153,44 +163,46 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
     room = talk.room
     cleaned = clean(text, max_chars=room.scenario.max_chars)
     split = room.scaffold.split(cleaned.text)
-    calls: list[Call] = []
-    appraisal = yield from recorded(room.appraiser.appraise(split.heard, talk.context()), calls)
+    calls = Calls(room.scenario, len(talk.turns) + 1, dict(talk.meter))
+    reading = yield from recorded(room.appraiser.appraise(split.heard, talk.context()), calls)
     if not isinstance(room.appraiser, RuleAppraiser):  # the rules have looked already
-        appraisal = with_manipulation(checked(appraisal, split.heard), split.heard)
-    states, answers = yield from _answers(talk, split.heard, appraisal, calls)
+        reading = looked_through(reading, split.heard)
+    responses = yield from _responses(talk, split.heard, reading, calls)
+    answers = tuple(response.answer for response in responses)
     reply = " ".join(answer.reply for answer in answers)
     turn = Turn(
         raw=cleaned.text,
         private=split.private,
         heard=split.heard,
         flags=cleaned.flags + split.flags,
-        evidence=appraisal,
+        evidence=reading.evidence,
         answers=answers,
-        outcome=_outcome(talk, answers, appraisal),
-        calls=tuple(calls),
+        outcome=_outcome(talk, answers, reading.evidence),
+        notes=(*reading.notes, *(note for response in responses for note in response.notes)),
+        calls=tuple(calls.made),
     )
     return replace(
         talk,
-        users=states,
+        users=tuple(response.state for response in responses),
         messages=(*talk.messages, from_agent(split.heard), from_user(reply)),
         heard=(*talk.heard, reply)[-HEARD_KEPT:],
         said=(*talk.said, split.heard)[-SAID_KEPT:],
         turns=(*talk.turns, turn),
+        meter=calls.meter if calls.made else talk.meter,
     )
 
 
-def _answers(
-    talk: Conversation, heard: str, appraisal: Appraisal, calls: list[Call]
-) -> Generator[Request, Reply, tuple[tuple[UserState, ...], tuple[Answer, ...]]]:
+def _responses(
+    talk: Conversation, heard: str, reading: Reading, calls: Calls
+) -> Generator[Request, Reply, tuple[Response, ...]]:
     """Let every user respond, in the order of the seats."""
-    states: list[UserState] = []
-    answers: list[Answer] = []
+    responses: list[Response] = []
     for user, state in zip(talk.room.users, talk.users, strict=True):
-        steps = user.respond(state, heard, appraisal, len(talk.turns) + 1, talk.room.speaker)
-        after, answer = yield from recorded(steps, calls)
-        states.append(after)
-        answers.append(answer)
-    return tuple(states), tuple(answers)
+        steps = user.respond(
+            state, heard, reading, len(talk.turns) + 1, talk.room.speaker, talk.spoken
+        )
+        responses.append((yield from recorded(steps, calls)))
+    return tuple(responses)
 
 
 def _outcome(talk: Conversation, answers: Sequence[Answer], appraisal: Appraisal) -> Outcome | None:
@@ -207,6 +219,22 @@ def _outcome(talk: Conversation, answers: Sequence[Answer], appraisal: Appraisal
     return "time_up" if number >= talk.room.scenario.max_turns else None
 
 
+def looked_through(reading: Reading, heard: str) -> Reading:
+    """Check the evidence of somebody's own appraiser, and add what the detector finds.
+
+    Raises:
+        UnparseableReply: If evidence names what does not exist, or quotes what was not heard.
+        InvalidArgument: If it is no `Reading`.
+    """
+    if not isinstance(reading, Reading):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"the appraiser returned {type(reading).__name__}: return Reading(evidence)"
+        )
+    evidence = with_manipulation(checked(reading.evidence, heard), heard)
+    samples = tuple(with_manipulation(checked(one, heard), heard) for one in reading.samples)
+    return Reading(evidence, reading.notes, samples)
+
+
 def with_manipulation(appraisal: Appraisal, heard: str) -> Appraisal:
     """Add what the detector of `manipulation` finds, whatever the appraiser was."""
     if any(evidence.act == "manipulation" for evidence in appraisal):
@@ -215,21 +243,52 @@ def with_manipulation(appraisal: Appraisal, heard: str) -> Appraisal:
     return appraisal + found if found else appraisal
 
 
-def recorded(
-    steps: Generator[Request, Reply, T], calls: list[Call]
-) -> Generator[Request, Reply, T]:
-    """Pass requests and replies through, and keep a record of each."""
+@dataclass(slots=True)
+class Calls:
+    """The requests of one turn: what is kept of them, and what they have cost."""
+
+    scenario: Scenario
+    turn: int
+    meter: dict[str, float]
+    made: list[Call] = field(default_factory=list[Call])
+
+    def keyed(self, request: Request) -> Request:
+        """Return the request with its seed and its origin.
+
+        Both depend on the episode, the turn, the purpose and how often that was asked in this turn,
+        so one more call of another purpose moves nothing.
+        """
+        again = sum(call.purpose == request.purpose for call in self.made)
+        chance = draw(self.scenario.seed, self.turn, again, f"request:{request.purpose}")
+        origin = f"{self.scenario.episode_id}/{self.turn}/{request.purpose}/{again}"
+        return replace(request, seed=int(chance * 2**31), origin=origin)
+
+    def add(self, request: Request, answer: Reply | Fault) -> None:
+        """Keep a record of a request and its reply, or of the fault that it met."""
+        if isinstance(answer, Fault):
+            fault = type(answer).__name__
+            self.made.append(Call(request.purpose, request.digest, "", fault))
+            return
+        self.made.append(Call(request.purpose, request.digest, answer.text))
+        for name, value in answer.meter.items():
+            self.meter[name] = self.meter.get(name, 0.0) + value
+
+
+def recorded(steps: Generator[Request, Reply, T], calls: Calls) -> Generator[Request, Reply, T]:
+    """Pass requests and replies through, key each request, and keep a record of each."""
     try:
         request = next(steps)
         while True:
+            request = calls.keyed(request)
             try:
                 reply = yield request
             except Fault as fault:
+                calls.add(request, fault)
                 request = steps.throw(fault)
                 continue
-            text = clean(reply.text, max_chars=LONGEST_REPLY).text
-            calls.append(Call(request.purpose, digest(repr(request)), text))
-            request = steps.send(replace(reply, text=text))
+            reply = replace(reply, text=clean(reply.text, max_chars=LONGEST_REPLY).text)
+            calls.add(request, reply)
+            request = steps.send(reply)
     except StopIteration as stop:
         return stop.value
 

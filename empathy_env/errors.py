@@ -8,11 +8,11 @@
     │   └── InvalidPersona                  a persona file breaks the schema
     ├── TraceError (also ValueError)        a trace file or line cannot be read
     ├── EpisodeOver                         a turn was played after the end
-    ├── RewardError                     a reward function failed; nothing was scored
+    ├── RewardError                         a reward function failed; nothing was scored
     ├── MissingExtra (also ImportError)     a library is needed that is not installed
-    ├── UnexpectedRequest               a tape is played, and holds no such request
-    ├── TooManyFaults                   a run has gone bad and was stopped
-    └── Fault                           machinery failed; never a reward
+    ├── UnexpectedRequest                   a tape is played, and holds no such request
+    ├── TooManyFaults                       a run has gone bad and was stopped
+    └── Fault                               machinery failed; never a reward
         ├── BackendFault                    a model could not be reached or did not answer
         │   ├── Unreachable                 no connection, or it broke off
         │   ├── TimedOut                    no answer in time

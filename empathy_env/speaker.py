@@ -22,6 +22,7 @@ from empathy_env.acts import HARMFUL, Appraisal, Evidence
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Felt, Outcome
 from empathy_env.errors import UnknownName
+from empathy_env.messages import Message
 from empathy_env.noise import draw
 from empathy_env.persona import Lines, NeedVariant, Persona
 
@@ -44,6 +45,7 @@ class Moment:
         seed: The episode's seed.
         turn: This turn, counted from 1.
         seat: Which user of the room.
+        talk: All messages before what the agent said now, the instructions to it left out.
     """
 
     persona: Persona
@@ -59,14 +61,25 @@ class Moment:
     seed: int
     turn: int
     seat: int
+    talk: tuple[Message, ...] = ()
 
 
 class Speech(NamedTuple):
-    """A reply, the situation it is in, and the lines that it used up."""
+    """What a speaker returns.
+
+    Attributes:
+        text: The reply.
+        manner: The situation of the voice that it is in.
+        used: The lines that it used up.
+        leaked: Ids of what it gave away although no gate was open; the user has told it then.
+        notes: Sentences about what was asked again or could not be mended; recorded.
+    """
 
     text: str
     manner: str
-    used: tuple[str, ...]
+    used: tuple[str, ...] = ()
+    leaked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Speaker(Protocol):

@@ -21,16 +21,23 @@ from empathy_env.errors import TraceError
 from empathy_env.scenario import Scenario
 
 FORMAT: Final = "empathy-env/trace"
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class Call(NamedTuple):
-    """One request to a model and what it answered."""
+    """One request to a model and what it answered.
+
+    Attributes:
+        purpose: What was asked for.
+        request: Digest of the request, so that a replay can tell whether it asks the same.
+        reply: What the model answered; "" after a fault.
+        fault: Type of the failure that the step took for an answer and went on from, or "".
+    """
 
     purpose: str
     request: str
-    """Digest of the request, so that a replay can tell whether it asks the same."""
     reply: str
+    fault: str = ""
 
 
 class Answer(NamedTuple):
@@ -41,7 +48,10 @@ class Answer(NamedTuple):
         good: Mean credit of the turn.
         harm: Harm of the turn's worst piece.
         saturated: True if the clamp or an end of the scale cut the change.
+        error: Standard error of the change of emotion, in points, over the appraisals of this turn;
+            None if there was one appraisal only.
         told: Ids of what was disclosed in this turn.
+        leaked: Ids of what the reply gave away although no gate was open.
         manner: Which situation of the voice the reply is in.
         reply: What the user said.
     """
@@ -50,7 +60,9 @@ class Answer(NamedTuple):
     good: float
     harm: float
     saturated: bool
+    error: float | None
     told: tuple[str, ...]
+    leaked: tuple[str, ...]
     manner: str
     reply: str
 
@@ -67,6 +79,8 @@ class Turn:
     evidence: Appraisal
     answers: tuple[Answer, ...]
     outcome: Outcome | None
+    notes: tuple[str, ...] = ()
+    """What was dropped, asked again or could not be mended, in sentences."""
     calls: tuple[Call, ...] = ()
 
 
@@ -124,7 +138,8 @@ class Trace:
     def ledger(self, *, seat: int = 0) -> dict[str, str]:
         """Return for each fact, feeling and belief how it came out.
 
-        "donated" with the opening, "elicited in turn t" through its gate, or "never".
+        "donated" with the opening, "elicited in turn t" through its gate, "leaked in turn t" by
+        a reply that said it too early, or "never".
         """
         persona, variant = self.scenario.persona, self.scenario.variant
         ledger: dict[str, str] = {}
@@ -133,6 +148,8 @@ class Trace:
         for number, turn in enumerate(self.turns, start=1):
             for told in turn.answers[seat].told:
                 ledger[told] = f"elicited in turn {number}"
+            for leaked in turn.answers[seat].leaked:
+                ledger[leaked] = f"leaked in turn {number}"
         return ledger
 
     def to_record(self) -> dict[str, Any]:
@@ -238,7 +255,7 @@ def _where(trace: Trace, record: Mapping[str, Any]) -> str:
 
 
 _MOOD: Final = ("emotion", "trust", "heard", "met", "strain", "resisting")
-_ANSWER: Final = ("good", "harm", "saturated", "manner", "reply")
+_ANSWER: Final = ("good", "harm", "saturated", "error", "manner", "reply")
 
 
 def _turn_out(turn: Turn) -> dict[str, Any]:
@@ -250,10 +267,15 @@ def _turn_out(turn: Turn) -> dict[str, Any]:
         "evidence": [evidence._asdict() for evidence in turn.evidence],
         "answers": [
             {name: getattr(answer, name) for name in _ANSWER}
-            | {"mood": _mood_out(answer.mood), "told": list(answer.told)}
+            | {
+                "mood": _mood_out(answer.mood),
+                "told": list(answer.told),
+                "leaked": list(answer.leaked),
+            }
             for answer in turn.answers
         ],
         "outcome": turn.outcome,
+        "notes": list(turn.notes),
         "calls": [call._asdict() for call in turn.calls],
     }
 
@@ -284,6 +306,7 @@ def _turn_in(turn: Mapping[str, Any]) -> Turn:
         Answer(
             mood=Mood(**answer["mood"]),
             told=tuple(answer["told"]),
+            leaked=tuple(answer["leaked"]),
             **{name: answer[name] for name in _ANSWER},
         )
         for answer in turn["answers"]
@@ -296,6 +319,7 @@ def _turn_in(turn: Mapping[str, Any]) -> Turn:
         evidence=evidence,
         answers=answers,
         outcome=turn["outcome"],
+        notes=tuple(turn["notes"]),
         calls=tuple(Call(**call) for call in turn["calls"]),
     )
 

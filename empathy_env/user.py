@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
 from importlib.resources import files
+from statistics import stdev
 from typing import Literal, NamedTuple
 
-from empathy_env.acts import Appraisal, Topic
+from empathy_env.acts import Appraisal, Reading, Topic
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import (
     Felt,
@@ -25,6 +26,7 @@ from empathy_env.emotion import (
     next_mood,
     resists,
 )
+from empathy_env.messages import Message
 from empathy_env.noise import draw
 from empathy_env.persona import Belief, Fact, Feeling, Gate
 from empathy_env.scenario import Scenario
@@ -68,6 +70,20 @@ class UserState(NamedTuple):
     mood: Mood
     told: frozenset[str]
     spoken: frozenset[str]
+
+
+class Response(NamedTuple):
+    """How a user takes a turn.
+
+    Attributes:
+        state: The state after it.
+        answer: What the trace records.
+        notes: Sentences about what the speaker was asked again or could not mend.
+    """
+
+    state: UserState
+    answer: Answer
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,23 +181,54 @@ class SimulatedUser:
         return (min(ready, key=lambda entry: entry[:2])[2],) if ready else ()
 
     def respond(
-        self, state: UserState, heard: str, appraisal: Appraisal, turn: int, speaker: Speaker
-    ) -> Generator[Request, Reply, tuple[UserState, Answer]]:
-        """Feel, disclose and speak; return the next state and what the trace records."""
+        self,
+        state: UserState,
+        heard: str,
+        reading: Reading,
+        turn: int,
+        speaker: Speaker,
+        talk: tuple[Message, ...] = (),
+    ) -> Generator[Request, Reply, Response]:
+        """Feel, disclose and speak.
+
+        Args:
+            state: Before the turn.
+            heard: What the agent said.
+            reading: What the agent did.
+            turn: This turn, counted from 1.
+            speaker: Words the reply.
+            talk: All messages before.
+        """
+        appraisal = reading.evidence
         felt = self.feel(state, appraisal, turn)
         outcome = self.ending(felt.mood, appraisal, turn)
         # Who leaves tells nothing more, who is well has no new grief to tell, and who is asked
         # whether they are safe answers that.
         silent = outcome in ("left", "success") or asks_after_safety(heard, appraisal)
         told = () if silent else self.disclose(state, appraisal, felt, turn)
-        speech = yield from speaker.speak(self.moment(state, heard, appraisal, turn, felt, told))
-        known = state.told.union(told) if told else state.told
+        moment = self.moment(state, heard, appraisal, turn, felt, told, talk)
+        speech = yield from speaker.speak(moment)
+        known = state.told.union(told, speech.leaked) if told or speech.leaked else state.told
         after = UserState(felt.mood, known, state.spoken.union(speech.used))
-        bare = Mood(*felt.mood[:6])
         answer = Answer(
-            bare, felt.good, felt.harm, felt.saturated, told, speech.manner, speech.text
+            mood=Mood(*felt.mood[:6]),
+            good=felt.good,
+            harm=felt.harm,
+            saturated=felt.saturated,
+            error=self._error(state, reading, turn),
+            told=told,
+            leaked=speech.leaked,
+            manner=speech.manner,
+            reply=speech.text,
         )
-        return after, answer
+        return Response(after, answer, speech.notes)
+
+    def _error(self, state: UserState, reading: Reading, turn: int) -> float | None:
+        """Return the standard error of the change of emotion over repeated appraisals."""
+        if len(reading.samples) < 2:
+            return None
+        changes = [self.feel(state, sample, turn).change for sample in reading.samples]
+        return round(stdev(changes) / len(changes) ** 0.5, 6)
 
     def ending(self, mood: Mood, appraisal: Appraisal, turn: int) -> Outcome | None:
         """Return how the talk ends for this user after turn `turn`, or None."""
@@ -196,6 +243,7 @@ class SimulatedUser:
         turn: int,
         felt: Felt,
         told: tuple[str, ...],
+        talk: tuple[Message, ...] = (),
     ) -> Moment:
         """Return what the speaker may use."""
         addressed = {evidence.topic for evidence in appraisal} & state.told
@@ -214,6 +262,7 @@ class SimulatedUser:
             seed=self.scenario.seed,
             turn=turn,
             seat=self.seat,
+            talk=talk,
         )
 
 

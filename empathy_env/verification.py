@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from empathy_env.acts import HEARD_KEPT, INTENSITIES, SAID_KEPT, Context
+from empathy_env.acts import HEARD_KEPT, INTENSITIES, SAID_KEPT, Context, Reading
 from empathy_env.appraiser import READERS, appraise_by_rules, detect_manipulation
 from empathy_env.backends import Reply, Request
 from empathy_env.emotion import Mood, Outcome
@@ -199,7 +199,7 @@ class _Recorded:
 
     def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
         yield from ()
-        return Speech(self._answer.reply, self._answer.manner, ())
+        return Speech(self._answer.reply, self._answer.manner, (), self._answer.leaked)
 
 
 def _check_answer(
@@ -208,11 +208,11 @@ def _check_answer(
     answer = turn.answers[0]
     name = trace.setup.speaker
     speaker: Speaker = TemplateSpeaker(name) if name in BANKS else _Recorded(answer)
-    steps = user.respond(state, turn.heard, turn.evidence, number, speaker)
+    steps = user.respond(state, turn.heard, Reading(turn.evidence), number, speaker)
     try:
         next(steps)
     except StopIteration as stop:
-        after, expected = stop.value
+        after, expected, _ = stop.value
     else:
         raise AssertionError("neither speaker asks a model")
     for name, recorded, follows in zip(Mood._fields, answer.mood, expected.mood, strict=True):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from parts import AskingSpeaker, echoing_backend, say_by
 
 from empathy_env import Scenario, Task, load_persona
-from empathy_env.acts import Evidence
+from empathy_env.acts import Evidence, Reading
 from empathy_env.backends import Request, ScriptedBackend
 from empathy_env.conversation import say
 from empathy_env.drivers import run, run_many
@@ -315,7 +315,7 @@ def test_a_speaker_may_catch_a_fault_and_ask_again():
     episode = task.open(seed=1)
     episode.say("Go on.")
     assert episode.utterance == "Mm."
-    assert len(episode.talk.turns[0].calls) == 1
+    assert [call.fault for call in episode.talk.turns[0].calls] == ["BackendFault", ""]
 
 
 def test_a_models_reply_is_made_safe_to_keep():
@@ -342,7 +342,7 @@ def test_evidence_that_breaks_a_rule_is_a_fault_and_never_pays(item):
 
         def appraise(self, utterance, context):
             yield from ()
-            return (item,)
+            return Reading((item,))
 
     episode = Task(persona="laid-off-engineer", appraiser=Own()).open(seed=1)
     with pytest.raises(UnparseableReply, match="closed scale"):
