@@ -268,3 +268,19 @@ class OverBudget(Fault):
 
 class Cancelled(Fault):
     """The run was stopped before this episode had ended."""
+
+
+def fault_named(name: str, message: str) -> Fault:
+    """Return a fault of the type with this name, as a trace or a tape records it.
+
+    >>> fault_named("TimedOut", "no answer in 60 s")
+    TimedOut('no answer in 60 s')
+    """
+    known = {kind.__name__: kind for kind in _kinds(Fault)}
+    return known.get(name, Fault)(message)
+
+
+def _kinds(kind: type[Fault]) -> Iterator[type[Fault]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)
