@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from empathy_env import __version__
 from empathy_env.agents import agent_names, load_agent
-from empathy_env.commands import persona
+from empathy_env.commands import noise, persona, traces
 from empathy_env.commands.console import AsJson, err, out, print_json, print_table, tracked
+from empathy_env.commands.rollout import rollout
+from empathy_env.commands.summary import print_summaries, summary
 from empathy_env.emotion import Mood
 from empathy_env.episode import Episode, Task
 from empathy_env.errors import EmpathyEnvError, InvalidArgument
 from empathy_env.library import load_cells
-from empathy_env.measures import Interval, cluster_bootstrap
+from empathy_env.persona import Persona
 from empathy_env.rollout import record
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Read, Trace, read_lines
@@ -38,9 +38,10 @@ app = typer.Typer(
 agent_app = typer.Typer(help="Agents that come with the package.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
 app.add_typer(persona.app, name="persona")
+app.add_typer(traces.app, name="traces")
+app.command()(rollout)
+app.command("noise")(noise.command)
 
-_FEWEST_PERSONAS = 5
-"""With fewer, resampling them says next to nothing about others."""
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
 
 
@@ -83,11 +84,11 @@ def demo(
         path.unlink(missing_ok=True)
         traces = record(path, task, load_agent(name), scenarios, concurrency=16)
         found[name] = list(tracked(traces, name, len(scenarios)))
-    rows = [_summary(name, traces) for name, traces in found.items()]
+    rows = [summary(name, traces) for name, traces in found.items()]
     if as_json:
         print_json({"traces": str(folder), "agents": rows})
         return
-    _print_summaries(
+    print_summaries(
         rows, f"{len(scenarios)} talks an agent, every need of {personas}, difficulty moderate"
     )
     shown = escape(str(folder))
@@ -141,7 +142,8 @@ def _free_member(path: Path, task: Task, seed: int) -> int:
 def _converse(episode: Episode, show_mood: bool) -> None:
     """Let the person at the keyboard talk until the end."""
     scenario = episode.talk.room.scenario
-    name = escape(scenario.persona.identity.name)
+    person = scenario.persona
+    name = escape(person.identity.name if isinstance(person, Persona) else person.id)
     out.print(f"[bold]{name}[/bold]  (you have {scenario.max_turns} turns)\n")
     while True:
         out.print(f"[bold]{name}:[/bold] ", end="")
@@ -154,48 +156,6 @@ def _converse(episode: Episode, show_mood: bool) -> None:
     final = episode.trace.emotion(episode.turn)
     out.print(f"\nThe talk ended: {episode.outcome}. Emotion {final:.0f} of 100.")
     out.print(f"They needed: {scenario.need.replace('_', ' ')}.")
-
-
-@app.command()
-def rollout(
-    agent: Annotated[str, typer.Option(help="Name, or path to a Python file.")],
-    path: Annotated[Path, typer.Option("--out", help="Trace file to write.")],
-    personas: Annotated[str, typer.Option(help="Selection, such as 'split:dev tag:work'.")] = "all",
-    user: Annotated[str, typer.Option(help="Who plays the user.")] = "code",
-    difficulty: Annotated[str, typer.Option(help="Preset.")] = "moderate",
-    protocol: Annotated[str, typer.Option()] = "appraisal-v1",
-    scaffold: Annotated[str, typer.Option()] = "plain",
-    reward: Annotated[str, typer.Option(help="Name, or module:function.")] = "terminal",
-    episodes: Annotated[int, typer.Option(min=1)] = 24,
-    max_turns: Annotated[int, typer.Option(min=1)] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Talks at once.")] = 16,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the file.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Play episodes with an agent and record them, one JSON line each."""
-    if not personas.strip():
-        raise InvalidArgument(f"--personas={personas!r} selects nothing: give 'all' for everybody")
-    task = Task(
-        personas=personas,
-        user=user,
-        difficulty=difficulty,
-        protocol=protocol,
-        scaffold=scaffold,
-        reward=reward,
-        max_turns=max_turns,
-    )
-    scenarios = [task.scenario(seed + number) for number in range(episodes)]
-    player = load_agent(agent)
-    talks = record(path, task, player, scenarios, concurrency=concurrency, resume=resume)
-    new = sum(1 for _ in tracked(talks, "talking", episodes))
-    wanted = {scenario.episode_id for scenario in scenarios}
-    traces = [line.trace for line in read_lines(path).lines if line.trace.id in wanted]
-    row = _summary(player.name, traces)
-    if as_json:
-        print_json({"traces": str(path), "new": new, **row})
-        return
-    _print_summaries([row], f"{len(traces)} talks, {new} of them new, in {escape(str(path))}")
 
 
 @app.command()
@@ -263,43 +223,6 @@ def list_agents(as_json: AsJson = False) -> None:
     print_table(
         ("name", "cheats", "summary"), ((r["name"], r["cheats"], r["summary"]) for r in rows)
     )
-
-
-def _summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
-    """Return an agent's figures: final emotion and endings."""
-    finals: dict[str, list[float]] = {}
-    for trace in traces:
-        final = trace.emotion(len(trace.turns))
-        finals.setdefault(trace.scenario.persona.id, []).append(final)
-    interval: Interval = cluster_bootstrap(finals)
-    outcomes = [trace.outcome for trace in traces]
-    enough = len(finals) >= _FEWEST_PERSONAS
-    return {
-        "agent": agent,
-        "episodes": interval.size,
-        "emotion": round(interval.mean, 2),
-        "low": round(interval.low, 2) if enough else None,
-        "high": round(interval.high, 2) if enough else None,
-        "success": round(outcomes.count("success") / len(outcomes), 3),
-        "left": round(outcomes.count("left") / len(outcomes), 3),
-        "turns": round(sum(len(trace.turns) for trace in traces) / len(traces), 2),
-    }
-
-
-def _print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
-    table = Table(title=title, title_justify="left")
-    for name in ("agent", "final emotion", "95 %", "success", "left", "turns"):
-        table.add_column(name, justify="left" if name == "agent" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            escape(row["agent"]),
-            f"{row['emotion']:.1f}",
-            "few personas" if row["low"] is None else f"{row['low']:.1f} to {row['high']:.1f}",
-            f"{row['success']:.0%}",
-            f"{row['left']:.0%}",
-            f"{row['turns']:.1f}",
-        )
-    out.print(table)
 
 
 def _mood_bar(mood: Mood) -> str:

@@ -1,5 +1,7 @@
 """Agents are content: one self-contained Python file each, found by name or by path.
 
+Or a model: `load_agent("openai:MODEL@URL")` sends it the visible talk and says what it replies.
+
 A file defines `reply(messages, rng)`, a function of the visible talk (OpenAI's chat format) and of
 a `random.Random` that is keyed by that talk. A file that sets `CHEATS = True` defines
 `reply(messages, rng, talk)` and gets the whole latent state: a bound, not a policy.
@@ -14,52 +16,108 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import cast
+from typing import Final, NamedTuple, cast
 
+from empathy_env.backends import Backend, Request, load_backend
 from empathy_env.conversation import Conversation
-from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.drivers import Steps, run
+from empathy_env.errors import EmptyReply, InvalidArgument, UnknownName
 from empathy_env.library import content_dir
 from empathy_env.noise import draw
+
+ACT: Final = "act"
+"""Purpose of the requests to an agent's model; the user asks for other things."""
+
+
+class Said(NamedTuple):
+    """What an agent says, and what it cost.
+
+    Attributes:
+        text: Its words; the user's rules say what bad text means.
+        meter: As in a `Reply`; empty if no model was asked.
+    """
+
+    text: str
+    meter: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Something that answers a talk.
+    """Something that answers a talk: a function of it, or a model.
 
     Attributes:
-        name: File name without ".py".
+        name: File name without ".py", or the name of the backend.
         summary: First line of the file's docstring.
         cheats: Whether it is given the latent state.
-        reply: The file's function.
+        reply: The file's function; None: `backend` is asked.
         source: First 16 hexadecimal digits of the SHA-256 of the file; "" without a file.
+        backend: Where the words come from, if not from a function.
     """
 
     name: str
     summary: str
     cheats: bool
-    reply: Callable[..., str]
+    reply: Callable[..., str] | None
     source: str = ""
+    backend: Backend | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.reply is None) == (self.backend is None):
+            raise InvalidArgument(f"agent {self.name!r}: give a reply function or a backend")
+
+    @classmethod
+    def asking(cls, backend: Backend) -> Agent:
+        """Return an agent that says what a model replies to the visible talk.
+
+        >>> from empathy_env.backends import ScriptedBackend
+        >>> Agent.asking(ScriptedBackend(lambda request: "Go on.", name="patient")).name
+        'patient'
+        """
+        return cls(backend.name, "A model.", cheats=False, reply=None, backend=backend)
 
     def act(self, talk: Conversation) -> str:
         """Return what the agent says next in this talk.
 
         Raises:
             InvalidArgument: If its function returns no str.
+            Fault: If its model fails.
         """
+        return run(self.steps(talk), self.backend).text
+
+    def steps(self, talk: Conversation) -> Steps[Said]:
+        """Return what the agent says next as a generator of model requests, for drivers.
+
+        Raises:
+            InvalidArgument: If its function returns no str.
+        """
+        if self.reply is None:
+            return (yield from _asked(talk))
         visible = (talk.chat(), _dice(talk))
         said = self.reply(*visible, talk) if self.cheats else self.reply(*visible)
         if not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidArgument(
                 f"agent {self.name!r} answered {type(said).__name__}: reply must return a str"
             )
-        return said
+        return Said(said, {})
+
+
+def _asked(talk: Conversation) -> Steps[Said]:
+    scenario, turn = talk.room.scenario, len(talk.turns) + 1
+    # By member, as the members of a group differ in nothing else, and are to act differently.
+    chance = draw(scenario.seed, turn, scenario.member, f"request:{ACT}")
+    origin = f"{scenario.episode_id}/{turn}/{ACT}/0"
+    try:
+        reply = yield Request(ACT, talk.messages, None, int(chance * 2**31), origin)
+    except EmptyReply:
+        return Said("", {})  # an agent may be silent: the user has rules for that
+    return Said(reply.text, reply.meter)
 
 
 def _dice(talk: Conversation) -> Random:
@@ -80,8 +138,12 @@ def agent_names() -> list[str]:
     return sorted(path.stem for path in content_dir("agents").glob("*.py"))
 
 
-def load_agent(agent: str | os.PathLike[str] | Agent) -> Agent:
-    """Return an agent, given its bundled name, a path to a Python file, or the value itself.
+def load_agent(agent: str | os.PathLike[str] | Backend | Agent) -> Agent:
+    """Return an agent.
+
+    Args:
+        agent: Its bundled name, a path to a Python file, a backend or its spec
+            ("openai:MODEL@URL"), or the value itself.
 
     Raises:
         UnknownName: If no bundled agent has the name.
@@ -92,8 +154,12 @@ def load_agent(agent: str | os.PathLike[str] | Agent) -> Agent:
     """
     if isinstance(agent, Agent):
         return agent
+    if isinstance(agent, Backend):
+        return Agent.asking(agent)
     if isinstance(agent, os.PathLike) or agent.endswith(".py"):
         return _read(Path(agent))
+    if ":" in agent:
+        return Agent.asking(load_backend(agent))
     names = agent_names()
     if agent not in names:
         raise UnknownName.among("agent", agent, names, "A path must end in .py.")

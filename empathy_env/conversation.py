@@ -28,11 +28,12 @@ from empathy_env.emotion import Outcome
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnparseableReply
 from empathy_env.messages import Message, clean, from_agent, from_system, from_user
 from empathy_env.noise import draw
+from empathy_env.reporting import User, seated
 from empathy_env.scaffold import Scaffold
 from empathy_env.scenario import Scenario
 from empathy_env.speaker import Speaker
 from empathy_env.trace import Answer, Call, Setup, Trace, Turn
-from empathy_env.user import Response, SimulatedUser, UserState, rules_digest
+from empathy_env.user import Response, UserState, rules_digest
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Room:
     """What does not change during a talk: who is there, and how it is played."""
 
     scenario: Scenario
-    users: tuple[SimulatedUser, ...]
+    users: tuple[User, ...]
     appraiser: Appraiser
     speaker: Speaker
     scaffold: Scaffold
@@ -97,7 +98,7 @@ class Conversation:
     def as_member(self, member: int) -> Conversation:
         """Return the same talk as number `member` of a group."""
         scenario = replace(self.room.scenario, member=member)
-        users = tuple(SimulatedUser(scenario, user.seat) for user in self.room.users)
+        users = tuple(seated(scenario, user.seat) for user in self.room.users)
         return replace(self, room=replace(self.room, scenario=scenario, users=users))
 
     @property

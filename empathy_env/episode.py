@@ -10,23 +10,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from empathy_env.appraiser import Appraiser, RuleAppraiser
+from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
 from empathy_env.conversation import Conversation, Room, begin, say
 from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.drivers import Steps, run, run_async
 from empathy_env.emotion import Outcome
-from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
+from empathy_env.errors import EpisodeOver, Fault, InvalidArgument
 from empathy_env.library import Cell, PersonaSpec, load_cells, load_persona
 from empathy_env.messages import Message
+from empathy_env.parts import load_parts
 from empathy_env.prompts import load_prompt
 from empathy_env.protocol import Protocol, load_protocol
+from empathy_env.reporting import appraiser_of, seated, speaker_of
 from empathy_env.reward import RewardSpec, load_reward
 from empathy_env.scaffold import Scaffold, load_scaffold
 from empathy_env.scenario import Scenario, draw_scenario
-from empathy_env.speaker import Speaker, TemplateSpeaker
+from empathy_env.speaker import Speaker
 from empathy_env.trace import Trace
-from empathy_env.user import SimulatedUser
 
 Sampler = Callable[[int], Scenario]
 """Draws a scenario from a seed; for curricula of your own."""
@@ -43,10 +44,14 @@ class Task:
             `Sampler`. Give one of the two; by default the training split, without the needs
             that are held out from it.
         difficulty: A preset, a mapping of knobs, or a `Difficulty`.
-        user: "code" (rules and templates, no model), or a `Backend` for an appraiser or a speaker
-            of your own that asks it.
-        appraiser: Finds evidence; by default the rules of the protocol.
-        speaker: Words the replies; by default the templates of the protocol.
+        user: "code" (rules and templates, no model), or a `Backend` or its spec, such as
+            "openai:MODEL@http://localhost:8000/v1": a model then appraises and speaks, unless one
+            of the next two says otherwise.
+        appraiser: Finds evidence: "rules", "model" (which asks the backend of `user`), a backend
+            or its spec (a model of its own), or an `Appraiser`; see `empathy_env.parts`.
+        speaker: Words the replies: "templates", "model", a backend or its spec, or a `Speaker`.
+        appraiser_samples: How many times each utterance is appraised; above 1 the evidence is
+            their vote, and the trace holds an error bar.
         protocol: The constants of the mood's law.
         scaffold: What the agent writes before it speaks.
         reward: A name, "module:function", a callable, or {name: weight}.
@@ -66,8 +71,9 @@ class Task:
         personas: str | Iterable[PersonaSpec] | Sampler | None = None,
         difficulty: str | Mapping[str, float] | Difficulty = "moderate",
         user: str | Backend = "code",
-        appraiser: Appraiser | None = None,
-        speaker: Speaker | None = None,
+        appraiser: str | Backend | Appraiser | None = None,
+        speaker: str | Backend | Speaker | None = None,
+        appraiser_samples: int = 1,
         protocol: str | Protocol = "appraisal-v1",
         scaffold: str | Scaffold = "plain",
         reward: RewardSpec = "terminal",
@@ -89,9 +95,8 @@ class Task:
         self.protocol = load_protocol(protocol)
         self.scaffold = load_scaffold(scaffold)
         self.reward = load_reward(reward)
-        self.backend = _backend(user, appraiser, speaker)
-        self.appraiser = appraiser
-        self.speaker = speaker
+        parts = load_parts(user, appraiser, speaker, appraiser_samples)
+        self.appraiser, self.speaker, self.backend = parts
         self.system_prompt = _system_prompt(system_prompt, self.scaffold)
         self.max_turns = max_turns
         self.max_chars = max_chars
@@ -116,9 +121,9 @@ class Task:
         """Return the talk in which the user of this scenario has just opened."""
         room = Room(
             scenario=scenario,
-            users=(SimulatedUser(scenario),),
-            appraiser=self.appraiser or RuleAppraiser(scenario.protocol.appraiser),
-            speaker=self.speaker or TemplateSpeaker(scenario.protocol.speaker),
+            users=(seated(scenario),),
+            appraiser=self.appraiser or appraiser_of(scenario.protocol),
+            speaker=self.speaker or speaker_of(scenario.protocol),
             scaffold=self.scaffold,
             backend=self.backend.name if self.backend else "code",
             system_prompt=self.system_prompt,
@@ -186,23 +191,6 @@ def _cells(
     if persona is not None:
         personas = [load_persona(persona)]
     return tuple(load_cells(DEFAULT_PERSONAS if personas is None else personas))
-
-
-def _backend(
-    user: str | Backend, appraiser: Appraiser | None, speaker: Speaker | None
-) -> Backend | None:
-    if isinstance(user, str):
-        if user != "code":
-            raise UnknownName.among("user", user, ["code"], "Or pass a backend object.")
-        return None
-    if not isinstance(user, Backend):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgument(f"user={user!r}: expected 'code' or a backend")
-    if appraiser is None and speaker is None:
-        raise InvalidArgument(
-            f"user={user.name!r} is a backend that nobody asks: "
-            "give an appraiser= or a speaker= that does"
-        )
-    return user
 
 
 def _system_prompt(given: str | None, scaffold: Scaffold) -> str | None:

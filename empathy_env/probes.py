@@ -25,7 +25,7 @@ from empathy_env.persona import Gate, Persona
 from empathy_env.rollout import play
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Trace, Turn
-from empathy_env.user import Item
+from empathy_env.user import Item, SimulatedUser
 
 POOR: Final = ("advisor", "everything", "random", "silent")
 """Agents that do badly, each in its own way."""
@@ -178,9 +178,9 @@ def _nearness(item: Item, after: Conversation) -> tuple[bool, bool, bool, float]
 
 def _towards(item: Item, talk: Conversation) -> Iterator[str]:
     """Yield what may bring the person to tell it: what its gate asks for, and what eases them."""
-    user, state, turn = talk.room.users[0], talk.users[0], len(talk.turns)
+    user, state, turn = SimulatedUser(talk.room.scenario), talk.users[0], len(talk.turns)
     gate = item.gate or Gate()
-    feelings = talk.room.scenario.persona.feelings
+    feelings = talk.room.scenario.written.feelings
     feeling = feelings[turn % len(feelings)]
 
     def worded(act: Act, about: Item) -> str:
@@ -208,7 +208,7 @@ def when_asked(persona: Persona) -> str:
     replies: list[str] = []
     for number, variant in enumerate(persona.needs):
         talk = task.begin(Scenario(persona=persona, need=variant.need))
-        user = talk.room.users[0]
+        user = SimulatedUser(talk.room.scenario)
         everything = talk.users[0]._replace(told=frozenset(user.by_id))
         knowing = replace(talk, users=(everything,))
         items = user.items if number == 0 else variant.facts
@@ -245,7 +245,7 @@ def unheard_words(persona: Persona) -> list[Unheard]:
     found: dict[tuple[str, str], Unheard] = {}
     for variant in persona.needs:
         talk = task.begin(Scenario(persona=persona, need=variant.need))
-        for item in talk.room.users[0].items:
+        for item in SimulatedUser(talk.room.scenario).items:
             for place, word in enumerate(item.words):
                 instead = _heard_instead(talk, item, word)
                 if instead is None:

@@ -1,8 +1,11 @@
 """The versioned constants of a protocol: what moves a mood, and by how much.
 
+There are two kinds. Under a `Protocol` code computes the mood from evidence; under a
+`ReportedProtocol`, as published, the model that plays the user reports the change itself.
+
 A trace embeds the constants it was made with, so it can be checked after they have changed.
 Why each value is what it is stands beside it; docs/emotion.md has the equations and shows what
-the values were calibrated to.
+the values were calibrated to, docs/protocols.md has the published protocols.
 """
 
 from __future__ import annotations
@@ -10,149 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import inf
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from empathy_env.acts import ACTS, NEEDS
 from empathy_env.errors import InvalidArgument, UnknownName
-
-# How an act lands whatever the need: listening does some good everywhere, helping acts none by
-# themselves, harmful acts harm. In [-1, 1].
-_ANY_NEED: Final[Mapping[str, float]] = {
-    "presence": 0.15,
-    "open_question": 0.22,
-    "closed_question": 0.05,
-    "restatement": 0.25,
-    "reflection": 0.35,
-    "validation": 0.3,
-    "affirmation": 0.15,
-    "reassurance": 0.08,
-    "interpretation": 0.1,
-    "challenge": -0.1,
-    "self_disclosure": 0.05,
-    "information": 0.0,
-    "suggestion": 0.0,
-    "dismissal": -0.8,
-    "blame": -1.0,
-    "lecture": -0.6,
-    "toxic_positivity": -0.6,
-    "flattery": -0.6,
-    "hijack": -0.6,
-    "false_agreement": -0.7,
-    "overpromise": -0.6,
-    "dependency": -0.7,
-    "manipulation": -0.8,
-    "abandonment": -1.0,
-}
-
-# What each need asks for beside that; "act/about" wins over "act".
-_OWN_NEED: Final[Mapping[str, Mapping[str, float]]] = {
-    "attentive_listening": {
-        "presence": 0.85,
-        "restatement": 1.0,
-        "open_question": 0.45,
-        "open_question/situation": 0.7,
-        "open_question/other_person": 0.6,
-        "reflection": 0.45,
-        "validation": 0.4,
-    },
-    "deep_empathy": {
-        "reflection": 1.0,
-        "validation": 0.7,
-        "validation/own_feeling": 0.9,
-        "validation/fault": 0.5,
-        "presence": 0.45,
-        "restatement": 0.4,
-        "open_question/own_feeling": 0.45,
-    },
-    "absolution": {
-        "challenge/fault": 1.0,
-        "interpretation/fault": 1.0,
-        "reassurance/fault": 0.95,
-        "validation/fault": 0.9,
-        "information/fault": 0.9,
-        "reflection/fault": 0.6,
-    },
-    "guided_reflection": {
-        "open_question": 0.7,
-        "open_question/own_feeling": 1.0,
-        "open_question/own_act": 1.0,
-        "open_question/plan": 0.95,
-        "challenge/own_feeling": 0.45,
-        "challenge/own_act": 0.45,
-        "interpretation/own_feeling": 0.5,
-        "reflection": 0.4,
-    },
-    "critical_analysis": {
-        "challenge": 1.0,
-        "challenge/fault": 0.4,
-        "interpretation": 0.45,
-        "interpretation/fault": 0.3,
-        "interpretation/situation": 0.85,
-        "interpretation/own_act": 0.85,
-        "interpretation/plan": 0.85,
-        "information": 0.6,
-        "open_question/plan": 0.45,
-        "suggestion": 0.3,
-    },
-    "others_motives": {
-        "interpretation": 0.45,
-        "interpretation/fault": 0.4,
-        "interpretation/other_person": 1.0,
-        "challenge/other_person": 0.45,
-        "information/other_person": 0.5,
-        "open_question/other_person": 0.6,
-    },
-    "concrete_advice": {
-        "suggestion": 1.0,
-        "information": 0.85,
-        "open_question/plan": 0.45,
-        "closed_question": 0.25,
-    },
-    "specific_praise": {
-        "affirmation": 1.0,
-        "validation/own_act": 0.6,
-        "reflection": 0.35,
-    },
-}
-
-# How an act lands on somebody who has not been heard yet (MI: advice without permission; Hill:
-# exploration comes before insight and action). In [-1, 0].
-_TOO_EARLY: Final[Mapping[str, float]] = {
-    "suggestion": -0.25,
-    "information": -0.1,
-    "challenge": -0.5,
-    "interpretation": -0.15,
-    "reassurance": -0.15,
-    "affirmation": -0.05,
-}
-
-# What makes somebody feel listened to. In [0, 1].
-_LISTENING: Final[Mapping[str, float]] = {
-    "reflection": 1.0,
-    "restatement": 0.9,
-    "validation": 0.8,
-    "open_question": 0.6,
-    "presence": 0.5,
-    "closed_question": 0.2,
-}
-
-# Chance that somebody tells the next thing when the agent does this, while a gate is open. The
-# order is that of the AnnoMI transcripts (open questions before closed ones, advice and
-# information last); docs/emotion.md compares what results with their figures.
-_OPENS: Final[Mapping[str, float]] = {
-    "open_question": 0.65,
-    "reflection": 0.3,
-    "restatement": 0.3,
-    "validation": 0.3,
-    "presence": 0.3,
-    "affirmation": 0.3,
-    "closed_question": 0.3,
-    "interpretation": 0.25,
-    "challenge": 0.25,
-    "suggestion": 0.25,
-    "information": 0.15,
-}
-
+from empathy_env.weights import (
+    ANY_NEED,
+    ANY_NEED_B,
+    LISTENING,
+    OPENS,
+    OWN_NEED,
+    OWN_NEED_B,
+    TOO_EARLY,
+)
 
 _NAMES: Final = ("name", "appraiser", "speaker")
 
@@ -160,6 +33,9 @@ _NAMES: Final = ("name", "appraiser", "speaker")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """The constants of one version of the mood's law."""
+
+    max_turns: ClassVar[int] = 10
+    """Turns of the agent where nothing else is asked for."""
 
     name: str
     appraiser: str = "rules"
@@ -224,11 +100,11 @@ class Protocol:
     """Each episode scales each act's weight by a factor within 1 plus or minus this."""
     reticent: float = 2.5
     """Points lost in a turn from which nothing new is told in it."""
-    any_need: Mapping[str, float] = field(default_factory=lambda: _ANY_NEED)
-    own_need: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: _OWN_NEED)
-    too_early: Mapping[str, float] = field(default_factory=lambda: _TOO_EARLY)
-    listening: Mapping[str, float] = field(default_factory=lambda: _LISTENING)
-    opens: Mapping[str, float] = field(default_factory=lambda: _OPENS)
+    any_need: Mapping[str, float] = field(default_factory=lambda: ANY_NEED)
+    own_need: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: OWN_NEED)
+    too_early: Mapping[str, float] = field(default_factory=lambda: TOO_EARLY)
+    listening: Mapping[str, float] = field(default_factory=lambda: LISTENING)
+    opens: Mapping[str, float] = field(default_factory=lambda: OPENS)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -266,108 +142,130 @@ class Protocol:
         Raises:
             InvalidArgument: If a constant is missing or unknown.
         """
-        known = {field.name for field in fields(cls)}
-        missing, unknown = sorted(known - set(data)), sorted(set(data) - known)
-        if missing or unknown:
+        return cls(**_all_of(cls, data))
+
+
+def _all_of(kind: type, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the constants, if they are those of this kind of protocol, no more and no fewer."""
+    known = {field.name for field in fields(kind)}
+    missing, unknown = sorted(known - set(data)), sorted(set(data) - known)
+    if missing or unknown:
+        raise InvalidArgument(
+            f"protocol constants do not fit this version: missing {missing}, unknown {unknown}"
+        )
+    return data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedProtocol:
+    """The constants of a loop in which the model itself says how far the emotion moves.
+
+    The defaults are SAGE's (arXiv 2505.02847, and Tencent/digitalhuman at 6dcfa78). A variant is
+    `dataclasses.replace(load_protocol("rlver-2025"), name="mine", start=40.0)`.
+    """
+
+    name: str
+    start: float = 40.0
+    """Emotion before the first turn (SAGE's code; RLVER's training simulator has 30)."""
+    clamp: float | None = 10.0
+    """Most points that one turn can move; None: no limit (as in RLVER's training simulator)."""
+    floor: float = 0.0
+    """Least emotion. SAGE's code has no floor; its data never go below 0."""
+    ceiling: float = 100.0
+    """Most emotion (SAGE's code)."""
+    success: float = 100.0
+    """Emotion at which the talk has succeeded (SAGE; state S)."""
+    content: float = 70.0
+    """Emotion from which the state is A (SAGE's code)."""
+    fair: float = 40.0
+    """Emotion from which the state is B (SAGE's code)."""
+    leave: float = 10.0
+    """Emotion below which the state is F and the user leaves; from here on it is C (SAGE)."""
+    leave_at: float | None = None
+    """Emotion at which the user leaves; None: below `leave` (RLVER's training simulator: 0)."""
+    max_turns: int = 10
+    """Turns of the agent where nothing else is asked for (SAGE's evaluation script)."""
+    may_hint_need: bool = True
+    """Whether the user may let the need shine through (SAGE; the hard simulator of RLVER must
+    not, tells more of its story instead, and wants to be met explicitly)."""
+    garbled_lowers: bool = False
+    """Whether the model is told that unintelligible text lowers the emotion (RLVER's training
+    simulator)."""
+    manipulation_pays: bool = False
+    """Whether a turn in which `manipulation` is detected can raise the emotion. As published
+    nothing is detected, so it can; here it cannot."""
+
+    def __post_init__(self) -> None:
+        for name in ("start", "floor", "ceiling", "success", "content", "fair", "leave"):
+            object.__setattr__(self, name, _finite(name, getattr(self, name)))
+        for name in ("clamp", "leave_at"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _finite(name, getattr(self, name)))
+        for name in ("may_hint_need", "garbled_lowers", "manipulation_pays"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(
+                    f"Cannot have {name}={getattr(self, name)!r}: True or False is needed"
+                )
+        turns: Any = self.max_turns
+        if isinstance(turns, bool) or not (isinstance(turns, int) and 1 <= turns <= 1000):
             raise InvalidArgument(
-                f"protocol constants do not fit this version: missing {missing}, unknown {unknown}"
+                f"Cannot have max_turns={turns!r}: an integer from 1 to 1000 is needed"
             )
-        return cls(**data)
+        self._check_order()
+
+    def _check_order(self) -> None:
+        if self.clamp is not None and not self.clamp > 0:
+            raise InvalidArgument(
+                f"Cannot have clamp={self.clamp:g}: a number above 0 is needed; None is no limit"
+            )
+        low = self.leave if self.leave_at is None else self.leave_at
+        order = (self.floor, self.leave, self.fair, self.content, self.success, self.ceiling)
+        if list(order) != sorted(order) or not self.floor <= low < self.success:
+            raise InvalidArgument(
+                f"the scale of protocol {self.name!r} is out of order: floor <= leave <= fair <= "
+                f"content <= success <= ceiling is needed, got {order}, leave_at={self.leave_at}"
+            )
+        if self.leaves(self.start) or not self.start < self.success:
+            raise InvalidArgument(
+                f"Cannot have start={self.start:g}: the talk would have ended before it begins; "
+                f"the user leaves at {low:g} and has succeeded at {self.success:g}"
+            )
+
+    def label(self, emotion: float) -> str:
+        """Return the state that the user is told to be in: S, A, B, C or F.
+
+        >>> [REPORTED["sage-2025"].label(emotion) for emotion in (100, 70, 69, 40, 10, 9)]
+        ['S', 'A', 'B', 'B', 'C', 'F']
+        """
+        steps = (("S", self.success), ("A", self.content), ("B", self.fair), ("C", self.leave))
+        return next((label for label, least in steps if emotion >= least), "F")
+
+    def leaves(self, emotion: float) -> bool:
+        """Whether a user with this emotion leaves."""
+        return emotion < self.leave if self.leave_at is None else emotion <= self.leave_at
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the constants as plain JSON data; `read_protocol` is the inverse."""
+        return {"kind": "reported", **asdict(self)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> ReportedProtocol:
+        """Rebuild a protocol from the constants that a trace holds.
+
+        Raises:
+            InvalidArgument: If a constant is missing, unknown or breaks a rule.
+        """
+        constants = {name: value for name, value in data.items() if name != "kind"}
+        return cls(**_all_of(cls, constants))
 
 
-# The held-out user: somebody else's weights under the same laws. It asks for the same eight things
-# by other routes (feelings are met by validation before reflection, listening by presence before
-# restatement, blame is lifted by being told so before being shown so), so that a policy which has
-# learnt the first table's favourites, and not what they are for, loses by it.
-_ANY_NEED_B: Final[Mapping[str, float]] = {
-    **_ANY_NEED,
-    "presence": 0.2,
-    "open_question": 0.18,
-    "closed_question": 0.08,
-    "restatement": 0.2,
-    "reflection": 0.3,
-    "validation": 0.35,
-    "affirmation": 0.2,
-    "reassurance": 0.12,
-    "interpretation": 0.05,
-    "challenge": -0.15,
-    "self_disclosure": 0.1,
-    "lecture": -0.7,
-    "toxic_positivity": -0.7,
-    "flattery": -0.5,
-    "hijack": -0.7,
-    "overpromise": -0.5,
-}
-_OWN_NEED_B: Final[Mapping[str, Mapping[str, float]]] = {
-    "attentive_listening": {
-        "presence": 1.0,
-        "restatement": 0.9,
-        "open_question": 0.4,
-        "open_question/situation": 0.8,
-        "open_question/other_person": 0.7,
-        "reflection": 0.4,
-        "validation": 0.4,
-    },
-    "deep_empathy": {
-        "reflection": 0.9,
-        "validation": 0.8,
-        "validation/own_feeling": 1.0,
-        "validation/fault": 0.45,
-        "self_disclosure": 0.4,
-        "presence": 0.4,
-        "restatement": 0.3,
-        "open_question/own_feeling": 0.45,
-    },
-    "absolution": {
-        "reassurance/fault": 1.0,
-        "validation/fault": 1.0,
-        "information/fault": 0.95,
-        "interpretation/fault": 0.9,
-        "challenge/fault": 0.85,
-        "reflection/fault": 0.5,
-    },
-    "guided_reflection": {
-        "open_question": 0.75,
-        "open_question/own_feeling": 0.95,
-        "open_question/own_act": 0.9,
-        "open_question/plan": 1.0,
-        "challenge/own_feeling": 0.4,
-        "challenge/own_act": 0.4,
-        "interpretation/own_feeling": 0.45,
-        "reflection": 0.4,
-    },
-    "critical_analysis": {
-        "challenge": 0.95,
-        "challenge/fault": 0.4,
-        "interpretation": 0.4,
-        "interpretation/fault": 0.3,
-        "interpretation/situation": 0.95,
-        "interpretation/own_act": 0.95,
-        "interpretation/plan": 0.95,
-        "information": 0.7,
-        "open_question/plan": 0.4,
-        "suggestion": 0.25,
-    },
-    "others_motives": {
-        "interpretation": 0.4,
-        "interpretation/fault": 0.35,
-        "interpretation/other_person": 0.95,
-        "challenge/other_person": 0.45,
-        "information/other_person": 0.75,
-        "open_question/other_person": 0.7,
-    },
-    "concrete_advice": {
-        "suggestion": 0.95,
-        "information": 0.9,
-        "open_question/plan": 0.45,
-        "closed_question": 0.35,
-    },
-    "specific_praise": {
-        "affirmation": 1.0,
-        "validation/own_act": 0.8,
-        "reflection": 0.3,
-    },
-}
+def _finite(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -inf < value < inf:
+        raise InvalidArgument(f"Cannot have {name}={value!r}: a number is needed")
+    return float(value)
+
+
+AnyProtocol = Protocol | ReportedProtocol
 
 PROTOCOLS: Final[Mapping[str, Protocol]] = {
     protocol.name: protocol
@@ -391,23 +289,66 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
             strain_idle=0.08,
             resist=0.1,
             resist_again=0.4,
-            any_need=_ANY_NEED_B,
-            own_need=_OWN_NEED_B,
+            any_need=ANY_NEED_B,
+            own_need=OWN_NEED_B,
         ),
     )
 }
-"""The protocols by name. `appraisal-v1-b` is for evaluation only: train on it and it is held out
+"""The laws by name. `appraisal-v1-b` is for evaluation only: train on it and it is held out
 no more."""
 
 
-def load_protocol(protocol: str | Protocol) -> Protocol:
+REPORTED: Final[Mapping[str, ReportedProtocol]] = {
+    protocol.name: protocol
+    for protocol in (
+        ReportedProtocol(name="sage-2025"),
+        # What the released training script runs: the simulator that its paper calls challenging
+        # (zzjweb/digitalhuman at 789ccd6, hard_player_simulator_dsv3 and train_rlver.sh), without
+        # its defects. Where paper and code disagree the code has it: start 30, 8 turns (the
+        # paper's appendix agrees, its text says 10). The clamp is that of the paper's scale and of
+        # every other published variant: this one lacks it, one of its defects.
+        ReportedProtocol(
+            name="rlver-2025",
+            start=30.0,
+            leave_at=0.0,
+            max_turns=8,
+            may_hint_need=False,
+            garbled_lowers=True,
+        ),
+    )
+}
+"""The published protocols by name; docs/protocols.md says what is kept and what is corrected."""
+
+
+_BY_NAME: Final[Mapping[str, AnyProtocol]] = {**PROTOCOLS, **REPORTED}
+NAMES: Final = tuple(_BY_NAME)
+"""The names of all protocols."""
+
+
+def load_protocol(protocol: str | AnyProtocol) -> AnyProtocol:
     """Return a protocol by name, or the value itself.
 
     Raises:
         UnknownName: If no protocol has the name.
     """
-    if isinstance(protocol, Protocol):
+    if isinstance(protocol, (Protocol, ReportedProtocol)):
         return protocol
-    if not isinstance(protocol, str) or protocol not in PROTOCOLS:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UnknownName.among("protocol", str(protocol), PROTOCOLS)
-    return PROTOCOLS[protocol]
+    if not isinstance(protocol, str) or protocol not in _BY_NAME:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UnknownName.among("protocol", str(protocol), _BY_NAME)
+    return _BY_NAME[protocol]
+
+
+def read_protocol(data: Mapping[str, Any]) -> AnyProtocol:
+    """Rebuild either kind of protocol from the constants that a trace holds.
+
+    Raises:
+        InvalidArgument: If a constant is missing, unknown or breaks a rule.
+    """
+    kind = data.get("kind", "appraised")
+    if kind == "reported":
+        return ReportedProtocol.from_data(data)
+    if kind != "appraised":
+        raise InvalidArgument(
+            f"protocol of kind {kind!r}: there are 'reported', and without a kind those of a law"
+        )
+    return Protocol.from_data(data)

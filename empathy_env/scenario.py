@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.errors import InvalidArgument
-from empathy_env.library import Cell, load_persona, persona_names
+from empathy_env.library import load_persona, persona_names
 from empathy_env.noise import pick
+from empathy_env.people import PersonCell, load_person
 from empathy_env.persona import NEEDS, Need, NeedVariant, Persona
-from empathy_env.protocol import PROTOCOLS, Protocol, load_protocol
+from empathy_env.profile import Aim, Person, Profile
+from empathy_env.protocol import (
+    NAMES,
+    PROTOCOLS,
+    REPORTED,
+    AnyProtocol,
+    Protocol,
+    ReportedProtocol,
+    load_protocol,
+    read_protocol,
+)
 
 _SEED_LIMIT = 2**63
+_OF_PROTOCOL: Final[Any] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,27 +33,29 @@ class Scenario:
     """Everything that an episode with given actions depends on.
 
     Attributes:
-        persona: Who is talking.
+        persona: Who is talking. A profile needs a protocol in which a model reports the emotion.
         need: Which of the persona's needs they have in this episode.
-        difficulty: The knobs.
+        difficulty: The knobs; as they are by default where a model reports the emotion.
         protocol: The constants.
         seed: Key of all draws; in [0, 2**63).
-        max_turns: Turns of the agent; part of the task, at least 1.
+        max_turns: Turns of the agent; part of the task, at least 1. By default the protocol's.
         max_chars: Longest agent text, in characters; what is beyond is cut.
         member: Number within a group that shares this start; told apart in files only.
     """
 
-    persona: Persona
+    persona: Person
     need: Need
     difficulty: Difficulty = field(default_factory=Difficulty)
-    protocol: Protocol = PROTOCOLS["appraisal-v1"]
+    protocol: AnyProtocol = PROTOCOLS["appraisal-v1"]
     seed: int = 0
-    max_turns: int = 10
+    max_turns: int = _OF_PROTOCOL
     max_chars: int = 4000
     member: int = 0
 
     def __post_init__(self) -> None:
         self.persona.variant(self.need)
+        if self.max_turns is _OF_PROTOCOL:
+            object.__setattr__(self, "max_turns", self.protocol.max_turns)
         for name, low, high in (
             ("seed", 0, _SEED_LIMIT),
             ("max_turns", 1, 1001),
@@ -53,11 +67,36 @@ class Scenario:
                 raise InvalidArgument(
                     f"Cannot have {name}={value!r}: an integer in [{low}, {high}) is needed"
                 )
+        _check_fit(self.persona, self.difficulty, self.protocol)
 
     @property
-    def variant(self) -> NeedVariant:
+    def variant(self) -> NeedVariant | Aim:
         """The need variant of this episode."""
         return self.persona.variant(self.need)
+
+    @property
+    def law(self) -> Protocol:
+        """The constants of the law that moves the mood.
+
+        Raises:
+            InvalidArgument: If a model reports the emotion, under no law.
+        """
+        if isinstance(self.protocol, ReportedProtocol):
+            raise InvalidArgument(
+                f"protocol={self.protocol.name!r} has no law: a model reports the emotion"
+            )
+        return self.protocol
+
+    @property
+    def written(self) -> Persona:
+        """The persona, written in YAML.
+
+        Raises:
+            InvalidArgument: If it is a profile.
+        """
+        if isinstance(self.persona, Profile):
+            raise InvalidArgument(f"persona={self.persona.id!r} is a profile, which is prose only")
+        return self.persona
 
     @property
     def episode_id(self) -> str:
@@ -69,7 +108,7 @@ class Scenario:
         row = self.to_record()
         if self.persona.id in persona_names() and load_persona(self.persona.id) == self.persona:
             row["persona"] = self.persona.id
-        if PROTOCOLS.get(self.protocol.name) == self.protocol:
+        if self.protocol.name in NAMES and load_protocol(self.protocol.name) == self.protocol:
             row["protocol"] = self.protocol.name
         return row
 
@@ -102,10 +141,10 @@ class Scenario:
             )
         persona, protocol = fields["persona"], fields.get("protocol", "appraisal-v1")
         if isinstance(persona, Mapping):
-            persona = Persona.parse(persona, source="scenario row")  # pyright: ignore[reportUnknownArgumentType]
+            persona = _person(persona)  # pyright: ignore[reportUnknownArgumentType]
         if isinstance(protocol, Mapping):
-            protocol = Protocol.from_data(protocol)  # pyright: ignore[reportUnknownArgumentType]
-        fields["persona"] = load_persona(persona)
+            protocol = read_protocol(protocol)  # pyright: ignore[reportUnknownArgumentType]
+        fields["persona"] = load_person(persona)
         fields["protocol"] = load_protocol(protocol)
         fields["difficulty"] = load_difficulty(fields.get("difficulty", "moderate"))
         if fields["need"] not in NEEDS:
@@ -113,7 +152,39 @@ class Scenario:
         return cls(**fields)
 
 
-def draw_scenario(cells: Sequence[Cell], *, seed: int, **fields: Any) -> Scenario:
+def _person(data: Mapping[str, Any]) -> Person:
+    """Rebuild a persona or a profile from what a row holds of it."""
+    if data.get("kind") == "profile":
+        return Profile.parse(data, source="scenario row")
+    return Persona.parse(data, source="scenario row")
+
+
+def _check_fit(person: Person, difficulty: Difficulty, protocol: AnyProtocol) -> None:
+    """Check that this person can be played under this protocol, with these knobs.
+
+    Raises:
+        InvalidArgument: If not.
+    """
+    if isinstance(protocol, ReportedProtocol):
+        if difficulty != Difficulty():
+            raise InvalidArgument(
+                f"difficulty cannot be set with protocol={protocol.name!r}: the knobs act on a law, "
+                "and a model reports the emotion there. Leave it out, or change the protocol's "
+                "constants, such as dataclasses.replace(load_protocol(...), start=30.0)"
+            )
+        if not person.opening.strip():
+            raise InvalidArgument(
+                f"persona={person.id!r} has no opening: its profile lacks 'first_talk'. Write one, "
+                "or let a model do it with empathy_env.reporting.opened"
+            )
+    elif isinstance(person, Profile):
+        raise InvalidArgument(
+            f"persona={person.id!r} is a profile, which is prose only: protocol={protocol.name!r} "
+            f"needs facts, feelings and gates. Give protocol= one of {', '.join(REPORTED)}"
+        )
+
+
+def draw_scenario(cells: Sequence[PersonCell], *, seed: int, **fields: Any) -> Scenario:
     """Draw one of the cells by the seed; `fields` are those of `Scenario`.
 
     First a persona is drawn, then one of its needs among the cells; each time all are equally

@@ -28,7 +28,8 @@ from empathy_env.emotion import (
 )
 from empathy_env.messages import Message
 from empathy_env.noise import draw
-from empathy_env.persona import Belief, Fact, Feeling, Gate
+from empathy_env.persona import Belief, Fact, Feeling, Gate, NeedVariant, Persona
+from empathy_env.protocol import Protocol
 from empathy_env.scenario import Scenario
 from empathy_env.speaker import Moment, Speaker, asks_after_safety
 from empathy_env.trace import Answer
@@ -94,10 +95,25 @@ class SimulatedUser:
     seat: int = 0
 
     @cached_property
+    def law(self) -> Protocol:
+        """The constants of the law that moves the mood."""
+        return self.scenario.law
+
+    @cached_property
+    def persona(self) -> Persona:
+        """Who they are."""
+        return self.scenario.written
+
+    @cached_property
+    def variant(self) -> NeedVariant:
+        """What they need in this episode."""
+        return self.persona.variant(self.scenario.need)
+
+    @cached_property
     def items(self) -> tuple[Item, ...]:
         """All that can be told: the variant's own facts first, then what all variants share."""
-        persona = self.scenario.persona
-        own = self.scenario.variant.facts
+        persona = self.persona
+        own = self.variant.facts
         return (*own, *persona.facts, *persona.feelings, *persona.beliefs)
 
     @cached_property
@@ -108,17 +124,17 @@ class SimulatedUser:
     @cached_property
     def own(self) -> frozenset[str]:
         """Ids of the facts of this episode's need variant."""
-        return frozenset(fact.id for fact in self.scenario.variant.facts)
+        return frozenset(fact.id for fact in self.variant.facts)
 
     @cached_property
     def listener(self) -> Listener:
         """How words land on this person in this episode."""
         scenario = self.scenario
         return Listener.of(
-            scenario.persona,
+            self.persona,
             scenario.need,
             scenario.difficulty,
-            scenario.protocol,
+            self.law,
             seed=scenario.seed,
             seat=self.seat,
         )
@@ -126,7 +142,7 @@ class SimulatedUser:
     @property
     def opening(self) -> str:
         """The first thing they say."""
-        return self.scenario.persona.opening
+        return self.persona.opening
 
     @cached_property
     def first_state(self) -> UserState:
@@ -161,9 +177,9 @@ class SimulatedUser:
 
         What the agent has just asked about comes first, then what takes least trust.
         """
-        if felt.mood.resisting or felt.change <= -self.scenario.protocol.reticent:
+        if felt.mood.resisting or felt.change <= -self.law.reticent:
             return ()
-        opens = self.scenario.protocol.opens
+        opens = self.law.opens
         willing = max((opens.get(e.act, 0.0) for e in appraisal), default=0.0)
         if draw(self.scenario.seed, turn, self.seat, "open") >= willing:
             return ()
@@ -232,8 +248,7 @@ class SimulatedUser:
 
     def ending(self, mood: Mood, appraisal: Appraisal, turn: int) -> Outcome | None:
         """Return how the talk ends for this user after turn `turn`, or None."""
-        scenario = self.scenario
-        return ending(mood, appraisal, scenario.protocol, turns_left=scenario.max_turns - turn)
+        return ending(mood, appraisal, self.law, turns_left=self.scenario.max_turns - turn)
 
     def moment(
         self,
@@ -249,8 +264,8 @@ class SimulatedUser:
         addressed = {evidence.topic for evidence in appraisal} & state.told
         touched = [self.by_id[name] for name in sorted(filter(None, addressed))]
         return Moment(
-            persona=self.scenario.persona,
-            variant=self.scenario.variant,
+            persona=self.persona,
+            variant=self.variant,
             heard=heard,
             appraisal=appraisal,
             felt=felt,

@@ -287,11 +287,12 @@ class _Connection(asyncio.Protocol):
         elif body.get("stream") and answer.body is None:
             self.send_events(answer, events(answer, body))
         else:
-            self.send_whole(answer, answer.body or completion(answer, body))
+            whole = completion(answer, body) if answer.body is None else answer.body
+            self.send_whole(answer, whole)
 
     def send_whole(self, answer: Answer, content: bytes) -> None:
-        self.transport.write(head(answer, "application/json", len(content)))
-        self.transport.write(content[: answer.cut_after])
+        start = head(answer, "application/json", len(content))
+        self.transport.write(start + content[: answer.cut_after])
         if answer.cut_after is not None or answer.ends_at_close:
             self.transport.close()
 

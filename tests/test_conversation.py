@@ -53,7 +53,11 @@ async def play_async(task, scenario, style):
 
 def asking_task(**more):
     return Task(
-        persona="laid-off-engineer", speaker=AskingSpeaker(), user=echoing_backend(), **more
+        persona="laid-off-engineer",
+        appraiser="rules",
+        speaker=AskingSpeaker(),
+        user=echoing_backend(),
+        **more,
     )
 
 
@@ -66,7 +70,11 @@ def test_a_record_is_the_same_bytes_alone_in_a_vector_of_64_and_under_shuffled_a
     assert len({text.count('"heard"') for text in alone}) > 3, "talks of mixed lengths are needed"
 
     envs = EmpathyVectorEnv(
-        count, persona="laid-off-engineer", speaker=AskingSpeaker(), user=echoing_backend()
+        count,
+        persona="laid-off-engineer",
+        appraiser="rules",
+        speaker=AskingSpeaker(),
+        user=echoing_backend(),
     )
     envs.reset(options={"scenarios": [one.to_row() for one in wanted]})
     while envs.active.any():
@@ -86,6 +94,7 @@ def test_a_record_is_the_same_bytes_alone_in_a_vector_of_64_and_under_shuffled_a
     plain = echoing_backend()
     shuffled = Task(
         persona="laid-off-engineer",
+        appraiser="rules",
         speaker=AskingSpeaker(),
         user=Shuffling(plain._function, name=plain.name),
     )
@@ -181,7 +190,12 @@ def test_a_fault_changes_nothing_and_the_turn_can_be_tried_again():
             raise BackendFault("down")
         return "Mm."
 
-    task = Task(persona="laid-off-engineer", speaker=AskingSpeaker(), user=ScriptedBackend(flaky))
+    task = Task(
+        persona="laid-off-engineer",
+        appraiser="rules",
+        speaker=AskingSpeaker(),
+        user=ScriptedBackend(flaky),
+    )
     episode = task.open(seed=2)
     before = episode.talk
     with pytest.raises(BackendFault):
@@ -311,7 +325,12 @@ def test_a_speaker_may_catch_a_fault_and_ask_again():
             raise BackendFault("once")
         return "Mm."
 
-    task = Task(persona="laid-off-engineer", speaker=Patient(), user=ScriptedBackend(second_time))
+    task = Task(
+        persona="laid-off-engineer",
+        appraiser="rules",
+        speaker=Patient(),
+        user=ScriptedBackend(second_time),
+    )
     episode = task.open(seed=1)
     episode.say("Go on.")
     assert episode.utterance == "Mm."
@@ -320,7 +339,9 @@ def test_a_speaker_may_catch_a_fault_and_ask_again():
 
 def test_a_models_reply_is_made_safe_to_keep():
     backend = ScriptedBackend(lambda request: "Mm.\x00\ud83d" + "x" * 50_000)
-    episode = Task(persona="laid-off-engineer", speaker=AskingSpeaker(), user=backend).open(seed=1)
+    episode = Task(
+        persona="laid-off-engineer", appraiser="rules", speaker=AskingSpeaker(), user=backend
+    ).open(seed=1)
     episode.say("Go on.")
     assert len(episode.utterance) == 20_000
     assert type(episode.trace).from_json(episode.trace.to_json()) == episode.trace

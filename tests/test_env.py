@@ -147,7 +147,7 @@ def test_stepping_before_reset_or_after_the_end_is_an_error():
 
 
 def test_a_fault_raises_by_default_and_leaves_the_episode_as_it_was():
-    env = make(speaker=AskingSpeaker(), user=ScriptedBackend(broken))
+    env = make(appraiser="rules", speaker=AskingSpeaker(), user=ScriptedBackend(broken))
     env.reset(seed=1)
     for _ in range(2):
         with pytest.raises(Fault, match="down"):
@@ -159,6 +159,7 @@ def test_a_fault_raises_by_default_and_leaves_the_episode_as_it_was():
 def test_a_fault_can_truncate_with_no_value():
     traces = []
     env = make(
+        appraiser="rules",
         speaker=AskingSpeaker(),
         user=ScriptedBackend(broken),
         on_fault="truncate",
@@ -211,7 +212,11 @@ def test_a_scenario_row_opens_just_that_episode():
         ({"scaffold": "plane"}, UnknownName, "plain"),
         ({"protocol": "appraisal-v2"}, UnknownName, "appraisal-v1"),
         ({"user": "openai"}, UnknownName, "code"),
-        ({"user": echoing_backend()}, InvalidArgument, "nobody asks"),
+        (
+            {"user": echoing_backend(), "appraiser": "rules", "speaker": "templates"},
+            InvalidArgument,
+            "nobody asks",
+        ),
         ({"personas": "all"}, InvalidArgument, "both"),
         ({"persona": None, "personas": "split:nowhere"}, InvalidArgument, "nowhere"),
         ({"max_turns": 0}, InvalidArgument, "max_turns=0"),

@@ -6,7 +6,15 @@ import pytest
 from empathy_env.acts import ABOUTS, ACTS, HARMFUL, HELPFUL
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.persona import NEEDS
-from empathy_env.protocol import PROTOCOLS, Protocol, load_protocol
+from empathy_env.protocol import (
+    NAMES,
+    PROTOCOLS,
+    REPORTED,
+    Protocol,
+    ReportedProtocol,
+    load_protocol,
+    read_protocol,
+)
 
 P, HELD_OUT = PROTOCOLS["appraisal-v1"], PROTOCOLS["appraisal-v1-b"]
 both = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
@@ -51,9 +59,21 @@ def test_loading_by_name_and_by_value():
         load_protocol("apraisal-v1")
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_protocol_stands_under_its_own_name(name):
-    assert PROTOCOLS[name].name == name
+    assert load_protocol(name).name == name
+    assert (name in PROTOCOLS) != (name in REPORTED)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_protocol_comes_back_from_its_data_as_its_own_kind(name):
+    protocol = load_protocol(name)
+    assert read_protocol(json.loads(json.dumps(protocol.to_data()))) == protocol
+
+
+def test_data_of_a_kind_that_is_not_known_is_refused():
+    with pytest.raises(InvalidArgument, match="kind 'guessed'"):
+        read_protocol({**P.to_data(), "kind": "guessed"})
 
 
 @both
@@ -133,3 +153,80 @@ class TestHeldOut:
     def test_the_scale_and_the_endings_are_the_same(self):
         for name in ("success", "leave", "clamp", "ceiling", "need_met"):
             assert getattr(HELD_OUT, name) == getattr(P, name)
+
+
+SAGE, RLVER = REPORTED["sage-2025"], REPORTED["rlver-2025"]
+
+
+class TestReported:
+    """The published loop's constants: docs/protocols.md has where each comes from."""
+
+    def test_the_published_constants(self):
+        shared = {"floor": 0, "ceiling": 100, "success": 100, "content": 70, "fair": 40}
+        for name, value in {**shared, "leave": 10, "clamp": 10}.items():
+            assert getattr(SAGE, name) == getattr(RLVER, name) == value
+        assert (SAGE.start, SAGE.max_turns, SAGE.leave_at) == (40, 10, None)
+        assert (RLVER.start, RLVER.max_turns, RLVER.leave_at) == (30, 8, 0)
+        assert SAGE.may_hint_need
+        assert not RLVER.may_hint_need
+        assert RLVER.garbled_lowers
+        assert not SAGE.garbled_lowers
+        assert not SAGE.manipulation_pays
+        assert not RLVER.manipulation_pays
+
+    @pytest.mark.parametrize(
+        ("emotion", "label"),
+        [(100, "S"), (99.5, "A"), (70, "A"), (69, "B"), (40, "B"), (39, "C"), (10, "C"), (9, "F")],
+    )
+    def test_the_published_states(self, emotion, label):
+        assert SAGE.label(emotion) == RLVER.label(emotion) == label
+
+    def test_start_labels_are_the_published_ones(self):
+        assert (SAGE.label(SAGE.start), RLVER.label(RLVER.start)) == ("B", "C")
+
+    def test_who_leaves_where(self):
+        assert [SAGE.leaves(e) for e in (10, 9.5, 0)] == [False, True, True]
+        assert [RLVER.leaves(e) for e in (10, 9.5, 0)] == [False, False, True]
+
+    def test_a_variant_is_one_replace_away_and_comes_back(self):
+        paper = replace(RLVER, name="rlver-paper", start=40.0, max_turns=10, clamp=None)
+        assert read_protocol(json.loads(json.dumps(paper.to_data()))) == paper
+        assert load_protocol(paper) is paper
+        assert hash(paper) != hash(RLVER)
+
+    @pytest.mark.parametrize("constant", ["name", "start", "clamp", "max_turns", "leave_at"])
+    def test_a_missing_constant_is_no_licence_to_use_todays_value(self, constant):
+        data = SAGE.to_data()
+        del data[constant]
+        with pytest.raises(InvalidArgument, match=constant):
+            ReportedProtocol.from_data(data)
+
+    def test_an_unknown_constant_is_refused_by_name(self):
+        with pytest.raises(InvalidArgument, match="charm"):
+            read_protocol({**SAGE.to_data(), "charm": 1.0})
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"start": "40"}, "start='40'"),
+            ({"start": True}, "start=True"),
+            ({"start": float("nan")}, "start=nan"),
+            ({"clamp": float("inf")}, "clamp=inf"),
+            ({"clamp": 0}, "clamp=0.*None is no limit"),
+            ({"clamp": -1}, "clamp=-1"),
+            ({"max_turns": 0}, "max_turns=0"),
+            ({"max_turns": 10.0}, "max_turns=10.0"),
+            ({"max_turns": True}, "max_turns=True"),
+            ({"may_hint_need": 1}, "may_hint_need=1"),
+            ({"fair": 80}, "out of order"),
+            ({"floor": 20}, "out of order"),
+            ({"leave_at": 100}, "out of order"),
+            ({"leave_at": -1}, "out of order"),
+            ({"start": 5}, "ended before it begins.*leaves at 10"),
+            ({"start": 100}, "succeeded at 100"),
+            ({"start": 0, "leave_at": 0}, "ended before it begins"),
+        ],
+    )
+    def test_a_constant_that_breaks_a_rule_is_refused_by_name_and_value(self, changes, says):
+        with pytest.raises(InvalidArgument, match=says):
+            replace(SAGE, **changes)

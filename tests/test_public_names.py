@@ -8,7 +8,7 @@ import pytest
 import empathy_env
 
 PACKAGE = Path(empathy_env.__file__).parent
-HEAVY = "torch openai litellm hypothesis typer rich pydantic yaml".split()
+HEAVY = "torch aiohttp transformers litellm hypothesis typer rich pydantic yaml".split()
 
 
 def test_all_is_sorted_and_holds_no_name_twice():

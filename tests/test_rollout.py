@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from parts import AskingSpeaker, echoing_backend
 
 from empathy_env import Task, load_agent, play, read_traces, rollouts, verify
 from empathy_env.agents import Agent
-from empathy_env.backends import Request, ScriptedBackend
-from empathy_env.errors import BackendFault, InvalidArgument
+from empathy_env.backends import AsyncBackend, Reply, Request, ScriptedBackend
+from empathy_env.errors import BackendFault, InvalidArgument, TooManyFaults
 from empathy_env.messages import from_user
-from empathy_env.rollout import record
+from empathy_env.rollout import record, rollouts_async
 from empathy_env.speaker import TemplateSpeaker
+from empathy_env.tolerance import FaultBudget
 from empathy_env.trace import read_lines
 
 TASK = Task(personas="split:dev", max_turns=4)
@@ -61,40 +68,190 @@ def failing(*places):
         return "Mm."
 
     backend = ScriptedBackend(answer)
-    return Task(personas="split:dev", max_turns=4, user=backend, speaker=NumberSpeaker())
+    return Task(
+        personas="split:dev", max_turns=4, user=backend, appraiser="rules", speaker=NumberSpeaker()
+    )
 
 
-def played(traces):
-    """Return the seeds that came, and the fault that ended it."""
-    seeds = set()
-    with pytest.raises(BackendFault) as raised:
-        seeds.update(trace.scenario.seed for trace in traces)
-    return seeds, raised.value
+@pytest.mark.parametrize("concurrency", [1, 3, 64])
+def test_a_fault_ends_its_own_episode_only_and_is_played_again(tmp_path, concurrency):
+    clean = by_id(rollouts(failing(), AGENT, WANTED))
+    path = tmp_path / "talks.jsonl"
+    task = failing("1/2", "7/1", "7/2")
+    traces = list(record(path, task, AGENT, WANTED, concurrency=concurrency))
+    assert len(traces) == 12
+    faulted = {trace.scenario.seed: trace for trace in traces if trace.fault}
+    assert {seed: len(trace.turns) for seed, trace in faulted.items()} == {1: 1, 7: 0}
+    assert faulted[1].fault == {"type": "BackendFault", "message": "no answer"}
+    assert faulted[1].agent == "listener"
+    assert by_id(read_traces(path)) == by_id(traces)
+    good = by_id(trace for trace in traces if not trace.fault)
+    assert good.items() < clean.items()
+    assert verify(faulted[1]).consistent
+    again = list(record(path, failing(), AGENT, WANTED, concurrency=concurrency, resume=True))
+    assert {trace.scenario.seed for trace in again} == {1, 7}
+    assert by_id(read_traces(path)) == clean
+    assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("places", "seeds", "unplayed"),
-    [
-        (("1/2",), {0, 2}, 10),
-        (("1/2", "2/3"), {0}, 11),
-        (("11/1",), set(range(11)), 1),
-    ],
-)
-def test_a_fault_lets_the_others_play_on_and_begins_no_more(tmp_path, places, seeds, unplayed):
-    task, path = failing(*places), tmp_path / "talks.jsonl"
-    found, fault = played(rollouts(task, AGENT, WANTED, concurrency=3))
-    assert found == seeds
-    assert fault.__notes__ == [f"episodes left unplayed: {unplayed}"]
-    assert played(record(path, task, AGENT, WANTED, concurrency=3))[0] == seeds
-    assert {trace.scenario.seed for trace in read_traces(path)} == seeds
-    rest = list(record(path, failing(), AGENT, WANTED, concurrency=3, resume=True))
-    assert len(rest) == unplayed
+def test_a_faulted_episode_that_is_not_wanted_now_stays_in_the_file(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    list(record(path, failing("1/2", "7/1"), AGENT, WANTED))
+    again = list(record(path, failing(), AGENT, WANTED[:3], resume=True))
+    assert [trace.scenario.seed for trace in again] == [1]
+    assert [trace.scenario.seed for trace in read_traces(path) if trace.fault] == [7]
 
 
-def test_the_rest_of_a_generator_is_not_counted():
-    wanted = (TASK.scenario(seed) for seed in range(3))
-    _, fault = played(rollouts(failing("0/1"), AGENT, wanted))
-    assert fault.__notes__ == ["episodes left unplayed: at least 1"]
+def test_resuming_leaves_finished_lines_a_link_and_the_mode_as_they_are(tmp_path):
+    real = tmp_path / "real.jsonl"
+    list(record(real, failing("1/2"), AGENT, WANTED))
+    spaced = real.read_bytes().replace(b'"version":3,', b'"version": 3,\r')  # JSON all the same
+    real.write_bytes(spaced + b'{"torn')
+    real.chmod(0o640)
+    path = tmp_path / "link.jsonl"
+    path.symlink_to(real)
+    list(record(path, failing(), AGENT, WANTED, resume=True))
+    assert path.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    lines = real.read_bytes().split(b"\n")[:-1]
+    old = [line for line in spaced.split(b"\n")[:-1] if b'"fault":null' in line]
+    assert len(old) == 11
+    assert lines[:-1] == old
+
+
+def test_play_raises_the_fault():
+    with pytest.raises(BackendFault, match="no answer"):
+        play(failing("1/2"), AGENT, WANTED[1])
+    assert play(failing("1/2"), AGENT, WANTED[2]).outcome is not None
+
+
+def test_too_many_faults_stop_the_run_and_all_that_was_finished_is_in_the_file(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    task = failing("2/1", "3/1", "5/1", "6/1")
+    found = []
+    traces = record(path, task, AGENT, WANTED, faults=FaultBudget(least=2))
+    with pytest.raises(TooManyFaults, match="3 of 6 episodes"):
+        found.extend(traces)
+    assert [trace.scenario.seed for trace in found] == [0, 1, 2, 3, 4, 5]
+    assert by_id(read_traces(path)) == by_id(found)
+
+
+def test_without_a_model_faults_count_too():
+    class Failing(TemplateSpeaker):
+        def speak(self, moment):
+            raise BackendFault("broken")
+            yield
+
+    task = Task(personas="split:dev", speaker=Failing())
+    traces = rollouts(task, AGENT, WANTED, faults=FaultBudget(least=2))
+    assert [bool(next(traces).fault) for _ in range(3)] == [True] * 3
+    with pytest.raises(TooManyFaults, match="broken"):
+        next(traces)
+
+
+def test_a_bug_is_no_fault_and_is_raised_at_once():
+    class Buggy(ScriptedBackend):
+        async def complete_async(self, request):
+            raise ZeroDivisionError("a bug")
+
+    task = Task(personas="split:dev", user=Buggy(str), appraiser="rules", speaker=NumberSpeaker())
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        list(rollouts(task, AGENT, WANTED, concurrency=4))
+
+
+def test_an_interrupt_while_waiting_leaves_everything_finished_in_the_file(tmp_path):
+    class Stuck(AsyncBackend):
+        """Hangs from seed 5 on; at seed 9 somebody presses ctrl-C."""
+
+        name, closed = "stuck", 0
+
+        async def complete_async(self, request):
+            seed = int(request.messages[-1]["content"].partition("/")[0])
+            if seed == 9:
+                signal.raise_signal(signal.SIGINT)
+            if seed >= 5:
+                await asyncio.Event().wait()
+            return Reply("Mm.")
+
+        async def aclose(self):
+            self.closed += 1
+
+    backend, path = Stuck(), tmp_path / "talks.jsonl"
+    task = Task(
+        personas="split:dev", max_turns=4, user=backend, appraiser="rules", speaker=NumberSpeaker()
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(record(path, task, AGENT, WANTED, concurrency=8))
+    assert {trace.scenario.seed for trace in read_traces(path)} == set(range(5))
+    assert not any(trace.fault for trace in read_traces(path))
+    assert backend.closed == 1
+
+
+def test_whoever_leaves_early_loses_nothing_that_was_finished(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    traces = record(path, failing(), AGENT, WANTED, concurrency=3)
+    first = next(traces)
+    traces.close()
+    assert first.id in {trace.id for trace in read_traces(path)}
+    list(record(path, failing(), AGENT, WANTED, resume=True))
+    assert by_id(read_traces(path)) == by_id(rollouts(failing(), AGENT, WANTED))
+
+
+def test_inside_a_running_loop_the_error_names_what_to_use(tmp_path):
+    async def inside():
+        with pytest.raises(InvalidArgument, match="rollouts_async"):
+            rollouts(failing(), AGENT, WANTED)
+        with pytest.raises(InvalidArgument, match="rollouts_async"):
+            record(tmp_path / "talks.jsonl", failing(), AGENT, WANTED)
+        assert len(list(rollouts(TASK, AGENT, WANTED[:2]))) == 2
+        traces = rollouts_async(failing("1/2"), AGENT, WANTED, concurrency=5)
+        return by_id([trace async for trace in traces])
+
+    assert asyncio.run(inside()) == by_id(rollouts(failing("1/2"), AGENT, WANTED))
+    with pytest.raises(InvalidArgument, match="concurrency=0"):
+        rollouts_async(TASK, AGENT, WANTED, concurrency=0)
+
+
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from parts import AskingSpeaker, echoing_backend
+from empathy_env import Task, load_agent
+from empathy_env.rollout import record
+
+task = Task(personas="split:dev", max_turns=2, user=echoing_backend(), appraiser="rules", speaker=AskingSpeaker())
+wanted = [task.scenario(seed) for seed in range(500)]
+talks = record(sys.argv[2], task, load_agent("advisor"), wanted, concurrency=32)
+for number, trace in enumerate(talks, start=1):
+    print(trace.id, flush=True)
+    if number == 300:
+        sys.stdin.read()  # so that it cannot come to its end before it is killed
+"""
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_records(tmp_path):
+    killed, whole = tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", CHILD, here, str(killed)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
+        seen = [child.stdout.readline().strip() for _ in range(137)]
+        child.kill()
+    left = read_lines(killed).lines
+    assert set(seen) <= {line.trace.id for line in left}
+    assert len(left) < 500
+    task = Task(
+        personas="split:dev",
+        max_turns=2,
+        user=echoing_backend(),
+        appraiser="rules",
+        speaker=AskingSpeaker(),
+    )
+    wanted, agent = [task.scenario(seed) for seed in range(500)], load_agent("advisor")
+    rest = list(record(killed, task, agent, wanted, concurrency=32, resume=True))
+    assert len(rest) == 500 - len(left)
+    list(record(whole, task, agent, wanted))
+    assert sorted(killed.read_bytes().splitlines()) == sorted(whole.read_bytes().splitlines())
 
 
 def test_an_agent_that_answers_no_text_is_named():
@@ -103,7 +260,7 @@ def test_an_agent_that_answers_no_text_is_named():
         play(TASK, agent, WANTED[0])
 
 
-@pytest.mark.parametrize("error", [BackendFault, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
 def test_an_error_before_the_first_episode_leaves_no_file_behind(tmp_path, error):
     def reply(messages, rng):
         raise error

@@ -10,7 +10,7 @@ from empathy_env.difficulty import Difficulty
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.library import load_cells, load_persona, load_personas
 from empathy_env.persona import Persona
-from empathy_env.protocol import PROTOCOLS
+from empathy_env.protocol import NAMES, PROTOCOLS, REPORTED, load_protocol
 from empathy_env.scenario import Scenario, draw_scenario
 
 PERSONAS = tuple(load_personas().values())
@@ -83,6 +83,11 @@ def test_a_short_row_gets_the_defaults():
         ({"protocol": "appraisal-v0"}, "appraisal-v1"),
         ({"protocol": {"name": "x", "charm": 1}}, "charm"),
         ({"protocol": 3}, "protocol"),
+        ({"protocol": {"kind": "guessed"}}, "guessed"),
+        ({"protocol": {"kind": "reported", "name": "x", "charm": 1}}, "charm"),
+        ({"protocol": "sage-2024"}, "Did you mean 'sage-2025'"),
+        ({"protocol": "sage-2025", "difficulty": "severe"}, "difficulty cannot be set"),
+        ({"persona": {"kind": "profile"}}, "first_talk|player: is missing"),
         ({"difficulty": "hard"}, "hard"),
         ({"difficulty": {"start": "high"}}, "start"),
         ({"difficulty": 3}, "difficulty"),
@@ -175,3 +180,41 @@ def test_a_need_that_is_not_selected_is_never_drawn_and_moves_no_persona(seed):
     assert (scenario.persona, scenario.need) in fewer
     assert scenario.persona == full.persona
     assert scenario.need == full.need or scenario.persona == PERSONAS[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_turns_are_the_protocols_where_none_are_asked_for(name):
+    protocol = load_protocol(name)
+    start = Scenario(persona=MAREK, need=NEED, protocol=protocol)
+    assert start.max_turns == protocol.max_turns
+    row = {"persona": "laid-off-engineer", "need": NEED, "protocol": name}
+    assert Scenario.from_row(row) == start
+    assert Scenario.from_row({**row, "max_turns": 3}).max_turns == 3
+    assert start.to_row()["protocol"] == name
+
+
+@given(st.integers(0, 2**63 - 1), st.sampled_from(list(REPORTED.values())))
+def test_scenarios_of_the_published_protocols_round_trip_through_json(seed, protocol):
+    for kept in (protocol, replace(protocol, start=35.0)):
+        scenario = draw_scenario(CELLS, seed=seed, protocol=kept)
+        assert Scenario.from_row(through_json(scenario.to_row())) == scenario
+        assert Scenario.from_row(through_json(scenario.to_record())) == scenario
+
+
+def test_the_knobs_do_not_act_where_a_model_reports_and_are_refused_there():
+    with pytest.raises(InvalidArgument, match=r"difficulty.*rlver-2025.*start=30"):
+        Scenario(
+            persona=MAREK,
+            need=NEED,
+            protocol=REPORTED["rlver-2025"],
+            difficulty=Difficulty(start=0.5),
+        )
+
+
+def test_law_and_persona_are_given_where_there_are_some():
+    scenario = Scenario(persona=MAREK, need=NEED)
+    assert scenario.law is scenario.protocol
+    assert scenario.written is MAREK
+    reported = replace(scenario, protocol=REPORTED["sage-2025"])
+    with pytest.raises(InvalidArgument, match="has no law"):
+        reported.law.gain  # noqa: B018

@@ -63,7 +63,7 @@ def test_a_finished_seat_ignores_its_action_and_keeps_its_flags():
         asked.append(request)
         return "Mm."
 
-    envs = make(2, speaker=AskingSpeaker(), user=ScriptedBackend(answer))
+    envs = make(2, appraiser="rules", speaker=AskingSpeaker(), user=ScriptedBackend(answer))
     envs.reset(seed=1)
     envs.step(["I have to go now. Goodbye.", "Go on."])
     assert envs.unwrapped.active.tolist() == [False, True]
@@ -136,7 +136,7 @@ def test_a_fault_truncates_its_own_seat_only():
         return "Mm."
 
     state = {"fail": [True, False, False]}
-    envs = make(3, speaker=AskingSpeaker(), user=ScriptedBackend(sometimes))
+    envs = make(3, appraiser="rules", speaker=AskingSpeaker(), user=ScriptedBackend(sometimes))
     envs.reset(seed=1)
     _, rewards, terminated, truncated, infos = envs.step(["Go on."] * 3)
     assert math.isnan(rewards[0])

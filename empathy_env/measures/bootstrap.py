@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from empathy_env.errors import InvalidArgument
 
+V = TypeVar("V")
+
 
 class Interval(NamedTuple):
-    """A mean with its interval."""
+    """A mean, or another figure, with its interval."""
 
     mean: float
     low: float
     high: float
     size: int
-    """How many values the mean is over."""
+    """How many values the figure is over."""
 
 
 def cluster_bootstrap(
@@ -53,3 +56,43 @@ def cluster_bootstrap(
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     total = int(sizes.sum())
     return Interval(float(sums.sum() / total), float(low), float(high), total)
+
+
+def resampled(
+    clusters: Mapping[str, Sequence[V]],
+    figure: Callable[[Sequence[V]], float],
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Return any figure of all values, with a percentile interval over resampled clusters.
+
+    Resamples of which the figure is NaN are left out; if most are, so are the ends.
+
+    Args:
+        clusters: For each cluster (a persona) its values, at least one.
+        figure: What to compute of the values, taken together.
+        level: Coverage, in (0, 1).
+        resamples: How many resamples.
+        seed: Key of the resampling.
+
+    Raises:
+        InvalidArgument: If there is no cluster, or one is empty.
+
+    >>> resampled({"a": [1, 3], "b": [2]}, max).mean
+    3
+    """
+    if not clusters or not all(clusters.values()):
+        raise InvalidArgument("clusters must hold at least one cluster, each with a value")
+    groups = list(clusters.values())
+    drawn = np.random.default_rng(seed).integers(len(groups), size=(resamples, len(groups)))
+    found = [
+        figure([value for index in row for value in groups[index]]) for row in drawn.tolist()
+    ]
+    known = [value for value in found if not math.isnan(value)]
+    whole = [value for group in groups for value in group]
+    if 2 * len(known) < resamples:
+        return Interval(figure(whole), math.nan, math.nan, len(whole))
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(figure(whole), float(low), float(high), len(whole))

@@ -1,0 +1,71 @@
+"""How a model is asked so that the agent's words can cause no fault, and a machine's failure does.
+
+A reply that cannot be used is asked for once more. If that fails too, the same is asked with the
+agent's words withheld: an answer then shows that the model works and that it was these words which
+broke it. That is a finding about the agent and no fault. No answer then is a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
+
+from empathy_env.backends import Reply, Request
+from empathy_env.errors import Fault
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple, Generic[T]):
+    """What was read from a model's reply.
+
+    Attributes:
+        value: The value.
+        notes: Sentences about what was asked again; empty if the first reply was used.
+        withheld: Whether the model could answer only without the agent's words.
+    """
+
+    value: T
+    notes: tuple[str, ...] = ()
+    withheld: bool = False
+
+
+def asked(
+    request: Request, read: Callable[[str], T], *, withheld: Request | None = None
+) -> Generator[Request, Reply, Asked[T]]:
+    """Ask until a reply can be used: at most twice, and once with the agent's words withheld.
+
+    The purposes of the second and third request end in "-again" and "-withheld", so that each is
+    recorded apart and has a seed of its own.
+
+    Args:
+        request: What to ask.
+        read: Reads the text of a reply; raises `UnparseableReply` if it has no meaning.
+        withheld: The same request without the agent's words, if it has any.
+
+    Raises:
+        Fault: At once if it does not come from what was asked, such as a time-out; else the last.
+    """
+    notes: list[str] = []
+    for ending in ("",) if withheld is None else ("", "-again"):
+        attempt = _ending(request, ending)
+        try:
+            reply = yield attempt
+            return Asked(read(reply.text), tuple(notes))
+        except Fault as fault:
+            if not fault.of_content:
+                raise
+            # The type alone: it is what a trace keeps of a fault, so a replay notes the same.
+            notes.append(f"{attempt.purpose} failed with {type(fault).__name__}")
+    if withheld is None:
+        reply = yield _ending(request, "-again")
+        return Asked(read(reply.text), tuple(notes))
+    reply = yield _ending(withheld, "-withheld")
+    value = read(reply.text)
+    notes.append(f"{request.purpose} succeeded only without the agent's words")
+    return Asked(value, tuple(notes), withheld=True)
+
+
+def _ending(request: Request, ending: str) -> Request:
+    return replace(request, purpose=request.purpose + ending) if ending else request

@@ -1,0 +1,126 @@
+"""`empathy-env noise`: how noisy a live user is on recorded talks, and how far users agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from empathy_env.appraiser import RuleAppraiser
+from empathy_env.commands.console import AsJson, out, print_json, print_table, tracked
+from empathy_env.errors import InvalidArgument
+from empathy_env.measures.agreement import Agreement, agreement
+from empathy_env.measures.bootstrap import Interval
+from empathy_env.measures.noise import Noise, Retests, noise, retest
+from empathy_env.parts import load_parts
+from empathy_env.trace import Trace, read_traces
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Trace files.")],
+    user: Annotated[
+        list[str],
+        typer.Option(help="A backend to appraise with, or 'code'; several are compared."),
+    ],
+    samples: Annotated[int, typer.Option(min=1, max=64, help="Appraisals of each turn.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Key of the resampling.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Appraise recorded talks again: test-retest noise of each user, agreement between users."""
+    traces = [trace for path in paths for trace in read_traces(path) if trace.turns]
+    if len(set(user)) < len(user):
+        raise InvalidArgument(f"--user={user}: each user is compared once; leave the second out")
+    found = {name: _retested(name, traces, samples) for name in user}
+    noises = {
+        name: noise(retests, seed=seed)
+        for name, retests in found.items()
+        if samples > 1 and name != "code" and retests.talks
+    }
+    pairs = agreement(found, seed=seed) if len(found) > 1 else []
+    if as_json:
+        print_json(_data(found, noises, pairs))
+        return
+    for name, retests in found.items():
+        lost = sum(retests.faults.values())
+        if lost:
+            kinds = ", ".join(f"{kind} x{count}" for kind, count in retests.faults.items())
+            out.print(f"{name}: {lost} of {len(traces)} talks left out by faults: {kinds}")
+    for name, one in noises.items():
+        _print_noise(name, one)
+    if pairs:
+        _print_agreement(pairs)
+
+
+def _retested(name: str, traces: Sequence[Trace], samples: int) -> Retests:
+    """Appraise all talks with one user, a talk at a time so that progress shows."""
+    parts = load_parts(name)
+    appraiser = parts.appraiser or RuleAppraiser()
+    times = 1 if parts.backend is None else samples
+    talks, faults = {}, dict[str, int]()
+    for trace in tracked(traces, f"appraising with {name}", len(traces)):
+        one = retest([trace], appraiser, parts.backend, samples=times)
+        talks.update(one.talks)
+        for kind, count in one.faults.items():
+            faults[kind] = faults.get(kind, 0) + count
+    return Retests(talks, faults)
+
+
+def _data(
+    found: Mapping[str, Retests], noises: Mapping[str, Noise], pairs: Sequence[Agreement]
+) -> dict[str, Any]:
+    return {
+        "noise": {name: _plain(asdict(one)) for name, one in noises.items()},
+        "faults": {name: dict(retests.faults) for name, retests in found.items()},
+        "agreement": [_plain(pair._asdict()) for pair in pairs],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: intervals as mappings, NaN as null."""
+    if isinstance(value, Interval):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _print_noise(name: str, one: Noise) -> None:
+    rows = [
+        ("ICC of a turn's change", _shown(one.turn_icc)),
+        ("standard error of a turn's change, points", f"{one.turn_error:.2f}"),
+        ("ICC of the final emotion", _shown(one.final_icc)),
+        ("noise floor of the terminal reward", f"{one.floor:.3f}"),
+        ("turns cut by the clamp or an end", f"{one.saturated:.0%}"),
+        ("turns that move less than half a point", f"{one.zero:.0%}"),
+    ]
+    title = f"{name}: {one.talks} talks, each turn appraised {one.samples} times"
+    print_table(("figure", "value"), rows, title)
+    for what, errors in (("persona", one.by_persona), ("turn", one.by_turn)):
+        lines = [(key, f"{value:.2f}") for key, value in errors.items()]
+        print_table((what, "standard error, points"), lines)
+
+
+def _print_agreement(pairs: Sequence[Agreement]) -> None:
+    rows = [
+        (
+            pair.one,
+            pair.other,
+            pair.talks,
+            _shown(pair.correlation),
+            _shown(pair.same_side),
+            _shown(pair.difference, digits=1),
+        )
+        for pair in pairs
+    ]
+    columns = ("user", "other user", "talks", "correlation", "same side of 50", "other minus user")
+    print_table(columns, rows, "agreement about the final emotion, 95 % intervals over personas")
+
+
+def _shown(interval: Interval, digits: int = 2) -> str:
+    if math.isnan(interval.low):
+        return f"{interval.mean:.{digits}f} (no interval)"
+    return f"{interval.mean:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"

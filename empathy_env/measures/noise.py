@@ -1,0 +1,257 @@
+"""How noisy a live user's reward is: the same words appraised again, and nothing else changed.
+
+A reward that comes from a model carries the model's noise. These functions take recorded talks,
+appraise the agent's words again, let the law feel each appraisal, and say how much of the spread
+between turns and talks is left when nothing but the appraisal changes.
+
+Source: Shrout and Fleiss (1979), one-way random intraclass correlation, ICC(1,1), and the standard
+error of measurement as the root of the mean square within.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Final, NamedTuple
+
+from empathy_env.acts import Appraisal, Context, Reading
+from empathy_env.appraiser import Appraiser
+from empathy_env.backends import Backend
+from empathy_env.conversation import Calls, looked_through, recorded
+from empathy_env.drivers import Steps, run_many
+from empathy_env.errors import Fault, InvalidArgument
+from empathy_env.measures.bootstrap import Interval, resampled
+from empathy_env.protocol import Protocol
+from empathy_env.replay import replayed
+from empathy_env.trace import Trace
+from empathy_env.user import SimulatedUser
+from empathy_env.voting import VotedAppraiser
+
+STILL: Final = 0.5
+"""A turn that moves emotion by less, in points, is counted as zero: SAGE's scale has whole ones."""
+
+
+class Retest(NamedTuple):
+    """One talk, felt once from each of several series of appraisals of the same words.
+
+    Attributes:
+        persona: Id of the persona, the cluster that the talk belongs to.
+        changes: For each turn the change of emotion in points, one for each series. A series that
+            ends the talk earlier is left out of the turns beyond.
+        saturated: For each turn the share of series in which the clamp or an end cut the change.
+        finals: The final emotion of each series, in [0, 100].
+    """
+
+    persona: str
+    changes: tuple[tuple[float, ...], ...]
+    saturated: tuple[float, ...]
+    finals: tuple[float, ...]
+
+
+class Retests(NamedTuple):
+    """Talks that were appraised again, and how many could not be.
+
+    Attributes:
+        talks: By episode id.
+        faults: Talks left out because an appraisal of theirs met a fault, by type.
+    """
+
+    talks: Mapping[str, Retest]
+    faults: Mapping[str, int]
+
+
+def retest(
+    traces: Iterable[Trace],
+    appraiser: Appraiser,
+    backend: Backend | None = None,
+    *,
+    samples: int = 5,
+) -> Retests:
+    """Appraise the agent's words of recorded talks `samples` times and feel each series.
+
+    What the user said stays as recorded. The requests of one talk go out together.
+
+    Args:
+        traces: Of appraisal protocols; finished or not.
+        appraiser: Who appraises.
+        backend: Whom it asks, if anybody.
+        samples: How many times, at least 1; with 1 there is no test-retest, only a second opinion.
+
+    Raises:
+        InvalidArgument: If a trace is of a protocol in which the model itself reports the change.
+    """
+    asking = VotedAppraiser(appraiser, samples) if samples > 1 else appraiser
+    talks: dict[str, Retest] = {}
+    faults: dict[str, int] = defaultdict(int)
+    for trace in traces:
+        user = SimulatedUser(_appraised(trace).scenario)
+        steps = [
+            _reading(asking, trace, number, talk.context())
+            for number, talk in enumerate(list(replayed(trace))[:-1])
+        ]
+        readings = run_many(steps, backend)
+        found = next((one for one in readings if isinstance(one, Fault)), None)
+        if found is not None:
+            faults[type(found).__name__] += 1
+            continue
+        series = zip(*(_samples(one) for one in readings if isinstance(one, Reading)), strict=True)
+        talks[trace.id] = _felt(trace.scenario.persona.id, user, list(series))
+    return Retests(talks, dict(faults))
+
+
+def _appraised(trace: Trace) -> Trace:
+    protocol = trace.scenario.protocol
+    if not isinstance(protocol, Protocol):
+        raise InvalidArgument(
+            f"{trace.id} is of protocol {protocol.name!r}, in which the model itself reports the "
+            "change: there is no appraisal to repeat; give traces of appraisal-v1"
+        )
+    return trace
+
+
+def _reading(
+    appraiser: Appraiser, trace: Trace, turn: int, context: Context
+) -> Steps[Reading]:
+    """Appraise one turn, counted from 0, as the kernel does."""
+    heard = trace.turns[turn].heard
+    calls = Calls(trace.scenario, turn + 1, {})
+    reading = yield from recorded(appraiser.appraise(heard, context), calls)
+    return looked_through(reading, heard)
+
+
+def _samples(reading: Reading) -> tuple[Appraisal, ...]:
+    return reading.samples or (reading.evidence,)
+
+
+def _felt(
+    persona: str, user: SimulatedUser, series: Sequence[Sequence[Appraisal]]
+) -> Retest:
+    """Let the law feel each series of appraisals from the start of the talk on."""
+    changes: list[list[float]] = [[] for _ in series[0]] if series else []
+    cut: list[list[bool]] = [[] for _ in changes]
+    finals: list[float] = []
+    for one in series:
+        state = user.first_state
+        for index, appraisal in enumerate(one):
+            felt = user.feel(state, appraisal, index + 1)
+            changes[index].append(felt.change)
+            cut[index].append(felt.saturated)
+            state = state._replace(mood=felt.mood)
+            if user.ending(felt.mood, appraisal, index + 1):
+                break
+        finals.append(state.mood.emotion)
+    saturated = tuple(fmean(one) if one else 0.0 for one in cut)
+    return Retest(persona, tuple(map(tuple, changes)), saturated, tuple(finals))
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How noisy an appraiser's rewards are on some talks.
+
+    Attributes:
+        talks: Talks that were appraised.
+        samples: Appraisals of each turn.
+        faults: Talks that could not be, by type of fault.
+        turn_icc: ICC(1,1) of a turn's change of emotion: 1, repeating changes nothing; 0, a turn
+            differs from itself as much as from others. Interval over personas.
+        turn_error: Standard error of measurement of a turn's change, in points of emotion.
+        final_icc: The same for the final emotion of a talk.
+        floor: Standard error of measurement of the final emotion / 100: what a difference of
+            terminal rewards must exceed to mean anything, and the least that the standard deviation
+            of a group should be taken for.
+        saturated: Share of turns that the clamp or an end of the scale cut, in [0, 1].
+        zero: Share of turns that moved emotion by less than `STILL`, in [0, 1].
+        by_persona: Standard error of a turn's change for each persona.
+        by_turn: The same for each turn, counted from 1.
+    """
+
+    talks: int
+    samples: int
+    faults: Mapping[str, int]
+    turn_icc: Interval
+    turn_error: float
+    final_icc: Interval
+    floor: float
+    saturated: float
+    zero: float
+    by_persona: Mapping[str, float]
+    by_turn: Mapping[int, float]
+
+
+Rows = Sequence[Sequence[float]]
+"""Measurements: one row for each thing measured, one column for each time."""
+
+
+def noise(retests: Retests, *, seed: int = 0) -> Noise:
+    """Return how much of the spread is the appraiser's own.
+
+    Raises:
+        InvalidArgument: If there is no talk, or each was appraised once only.
+    """
+    talks = list(retests.talks.values())
+    if not talks or len(talks[0].finals) < 2:
+        raise InvalidArgument(
+            "retests: test-retest needs at least one talk that was appraised at least twice"
+        )
+    turns: dict[str, list[Sequence[float]]] = defaultdict(list)
+    finals: dict[str, list[Sequence[float]]] = defaultdict(list)
+    by_turn: dict[int, list[Sequence[float]]] = defaultdict(list)
+    for talk in talks:
+        finals[talk.persona].append(talk.finals)
+        for number, row in enumerate(talk.changes, start=1):
+            if len(row) > 1:
+                turns[talk.persona].append(row)
+                by_turn[number].append(row)
+    every = [row for rows in turns.values() for row in rows]
+    moved = [change for row in every for change in row]
+    return Noise(
+        talks=len(talks),
+        samples=len(talks[0].finals),
+        faults=retests.faults,
+        turn_icc=resampled(turns, icc, seed=seed),
+        turn_error=within(every),
+        final_icc=resampled(finals, icc, seed=seed),
+        floor=within([talk.finals for talk in talks]) / 100.0,
+        saturated=fmean(share for talk in talks for share in talk.saturated),
+        zero=fmean(abs(change) < STILL for change in moved),
+        by_persona={persona: within(rows) for persona, rows in sorted(turns.items())},
+        by_turn={number: within(rows) for number, rows in sorted(by_turn.items())},
+    )
+
+
+def within(rows: Rows) -> float:
+    """Return the standard error of measurement: the root of the mean square within rows.
+
+    In the unit of the measurements; 0 if each row repeats itself exactly.
+
+    >>> within([[1.0, 3.0], [5.0, 5.0]])
+    1.0
+    """
+    squares = sum((value - fmean(row)) ** 2 for row in rows for value in row)
+    freedom = sum(len(row) - 1 for row in rows)
+    return math.sqrt(squares / freedom) if freedom else math.nan
+
+
+def icc(rows: Rows) -> float:
+    """Return ICC(1,1), the share of variance that lies between rows, of a single measurement.
+
+    At most 1; below 0 if rows differ less than chance would have it; NaN with fewer than two rows
+    or no variance at all. Rows may differ in length (Searle 1971, the unbalanced one-way table).
+
+    >>> icc([[1.0, 1.0], [5.0, 5.0]])
+    1.0
+    """
+    rows = [row for row in rows if row]
+    sizes = [len(row) for row in rows]
+    total = sum(sizes)
+    if len(rows) < 2 or total == len(rows):
+        return math.nan
+    mean = math.fsum(map(math.fsum, rows)) / total
+    between = sum(len(row) * (fmean(row) - mean) ** 2 for row in rows) / (len(rows) - 1)
+    error = within(rows) ** 2
+    times = (total - sum(size**2 for size in sizes) / total) / (len(rows) - 1)
+    spread = between + (times - 1) * error
+    return (between - error) / spread if spread > 0 else math.nan

@@ -1,0 +1,348 @@
+"""A speaker that asks a model for the words, and tells it no more than may be said.
+
+What the person hides is not in the prompt: neither what no gate has let out, nor the need. What is
+not there cannot leak, whatever the agent writes. What was told is there, so that they stay
+consistent. docs/live-users.md says which field of a persona goes where.
+
+The prompt begins with what is the same in every turn (the instructions and the person), goes on
+with the talk, which only grows, and ends with the moment, so that a server's prefix cache holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from empathy_env.acts import Act
+from empathy_env.asking import Asked, asked
+from empathy_env.backends import Reply, Request
+from empathy_env.dialogue import as_lines, quoted
+from empathy_env.errors import Fault
+from empathy_env.leaks import Same, given_away, touches
+from empathy_env.messages import Message, from_agent, from_system, from_user
+from empathy_env.persona import Belief, Persona
+from empathy_env.prompts import load_prompt
+from empathy_env.speaker import Manner, Moment, Speech, asks_after_safety, manner_of
+from empathy_env.speech import CORRECTIONS, NOTES, Read, Slip, read_speech
+from empathy_env.stems import stems_of
+
+
+@dataclass(frozen=True)
+class ModelSpeaker:
+    """Words replies by asking a model.
+
+    Attributes:
+        name: Recorded in traces.
+    """
+
+    name: str = "model"
+
+    def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
+        """Word one reply: one request, a second one if something is wrong with the first reply.
+
+        Raises:
+            Fault: If the model gives no words of the person's.
+        """
+        now = "\n".join(_now(moment))
+        request, withheld = _request(moment, now), _request(_withheld(moment), now)
+
+        def read(text: str) -> Read:
+            return read_speech(text, moment)
+
+        answer = yield from asked(request, read, withheld=withheld)
+        if answer.value.slips and not answer.notes:
+            answer = yield from _mended(moment, now, answer.value)
+        said = answer.value
+        notes = (*answer.notes, *said.notes, *(NOTES[slip] for slip in said.slips))
+        return Speech(said.text, manner_of(moment), (said.text,), said.leaked, notes)
+
+
+def _request(moment: Moment, now: str, slips: Sequence[Slip] = ()) -> Request:
+    """Return what a model is asked for one reply; `now` is said of the moment, after the talk."""
+    talk = as_lines((*moment.talk, from_agent(moment.heard)))
+    asks = from_user(f"The talk so far:\n{talk}\n{now}{_correction(slips)}")
+    purpose = "speak-mended" if slips else "speak"
+    return Request(purpose, (_system(Same(moment.persona)), asks))
+
+
+def _correction(slips: Sequence[Slip]) -> str:
+    # What slipped is not repeated: it would be read as something to be said.
+    wrong = "; ".join(CORRECTIONS[slip] for slip in slips)
+    return f"\n\nYour first reply was not used: {wrong}." if wrong else ""
+
+
+def _mended(moment: Moment, now: str, first: Read) -> Generator[Request, Reply, Asked[Read]]:
+    """Ask for a reply without the slips of the first one, and keep the better of the two."""
+    note = f"speak was asked again ({', '.join(first.slips)})"
+    try:
+        reply = yield _request(moment, now, first.slips)
+        second = read_speech(reply.text, moment)
+    except Fault as fault:
+        if not fault.of_content:
+            raise
+        return Asked(first, (note, f"speak-mended failed with {type(fault).__name__}"))
+    return Asked(second if second.rank <= first.rank else first, (note,))
+
+
+_SILENCE: Final = "..."
+
+
+def _withheld(moment: Moment) -> Moment:
+    """Return the moment without any word of the agent's."""
+    talk = tuple(
+        from_agent(_SILENCE) if said["role"] == "assistant" else said for said in moment.talk
+    )
+    return replace(moment, talk=talk, heard=_SILENCE)
+
+
+@lru_cache(maxsize=256)
+def _system(key: Same) -> Message:
+    return from_system(f"{load_prompt('speak').text}\n\n{sheet(key.persona)}")
+
+
+def sheet(persona: Persona) -> str:
+    """Return what a model is told of a person for a whole episode; it gives nothing gated away."""
+    who, voice = persona.identity, persona.voice
+    parts = [
+        f"# {who.name}\n{who.age}, {who.pronouns}; {who.occupation}. {_line(who.background)}",
+        _section("What has happened", _open_story(persona)),
+        _section("How you take things", _attitudes(persona)),
+        f"## How you talk\n{_REGISTER[voice.register_]} {_VERBOSITY[voice.verbosity]} "
+        f"{_line(voice.manner)} Language: {persona.language}.",
+        *(_section(_SITUATIONS[name], lines) for name, lines in voice.lines),
+        *(_section(_ASKED[name], lines) for name, lines in voice.answers),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _line(prose: str) -> str:
+    return " ".join(prose.split())
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    listed = "\n".join(f"- {_line(line)}" for line in lines)
+    return f"## {title}\n{listed}" if listed else ""
+
+
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
+
+
+def _open_story(persona: Persona) -> Iterator[str]:
+    """Yield what the opening tells, and what belongs to it of what happened.
+
+    `happened` is written by somebody who knows all. Of it only sentences are taken that speak of
+    what the opening tells, and that share no distinctive word with anything that has a gate.
+    """
+    told = [fact for fact in persona.facts if fact.gate is None]
+    yield from (fact.text for fact in told)
+    spoken = [line for fact in told for line in (fact.text, fact.says, *fact.more)]
+    known = frozenset[str]().union(*map(stems_of, (persona.opening, *spoken)))
+    for sentence in _SENTENCE.split(_line(persona.happened)):
+        if not known.isdisjoint(stems_of(sentence)) and not touches(persona, sentence):
+            yield sentence
+
+
+def _attitudes(persona: Persona) -> Iterator[str]:
+    told = frozenset(fact.id for fact in persona.facts if fact.gate is None)
+    for reaction in persona.reactions:
+        because = reaction.because
+        if not any(given_away(persona, v, told, because).any for v in persona.needs):
+            yield because
+
+
+_REGISTER: Final[Mapping[str, str]] = {
+    "plain": "Plain words.",
+    "casual": "Casual, as among friends.",
+    "formal": "Formal and complete sentences.",
+    "texting": "As in text messages: lower case, short lines, little punctuation.",
+}
+_VERBOSITY: Final[Mapping[str, str]] = {
+    "terse": "You say little: a few words, or one short sentence.",
+    "medium": "You say one thing at a time, in a sentence or two.",
+    "talkative": "You say more than you need to, in up to five sentences.",
+}
+_SITUATIONS: Final[Mapping[str, str]] = {
+    "opens_up": "You, when you open up",
+    "guarded": "You, when you are guarded",
+    "deflects": "You, when you turn the talk away",
+    "hurt": "You, when something stings",
+    "relieved": "You, when something eases",
+    "leaves": "You, when you end a talk",
+}
+_ASKED: Final[Mapping[str, str]] = {
+    "own_feeling": "You, asked how you feel",
+    "own_act": "You, asked what you did",
+    "other_person": "You, asked about others",
+    "situation": "You, asked how things are",
+    "plan": "You, asked what you will do",
+    "fault": "You, asked who is to blame",
+}
+
+
+def _now(moment: Moment) -> Iterator[str]:
+    """Yield the lines about how they are now and what they say now."""
+    felt, manner = moment.felt, manner_of(moment)
+    yield "How you are now:"
+    yield f"- {_graded(_EMOTION, felt.mood.emotion)} {_graded(_TRUST, felt.mood.trust)}"
+    if strain := _graded(_STRAIN, felt.mood.strain):
+        yield f"- {strain}"
+    yield f"- What the other just said: {_taken(moment)}"
+    yield f"- {_MANNERS[manner]}"
+    yield from _examples(moment, manner)
+    yield from _told(moment)
+    yield "What you say now:"
+    yield from (f"- {line}" for line in _content(moment))
+    yield f"Write only what {moment.persona.identity.name} says now."
+
+
+class _Grade(NamedTuple):
+    """Words for a value.
+
+    Attributes:
+        below: They hold for values below this.
+        words: The words.
+    """
+
+    below: float
+    words: str
+
+
+def _graded(grades: Sequence[_Grade], value: float) -> str:
+    return next(grade.words for grade in grades if value < grade.below)
+
+
+_TOP: Final = float("inf")
+# None of these names a feeling that somebody could have: that would tell it.
+_EMOTION: Final = (
+    _Grade(12.0, "You are at the very bottom; you can hardly talk."),
+    _Grade(28.0, "You are very low; each word is an effort."),
+    _Grade(45.0, "You are low, and it shows."),
+    _Grade(60.0, "You are neither low nor well; you get by."),
+    _Grade(78.0, "You are better than you were; something has eased."),
+    _Grade(_TOP, "You are well; it is lighter by far."),
+)
+_TRUST: Final = (
+    _Grade(0.15, "You do not trust the other."),
+    _Grade(0.35, "You are wary of the other, and listen."),
+    _Grade(0.6, "You begin to trust the other."),
+    _Grade(_TOP, "You trust the other."),
+)
+_STRAIN: Final = (
+    _Grade(0.25, ""),
+    _Grade(0.5, "This talk costs you patience."),
+    _Grade(0.75, "Your patience with this talk is nearly spent."),
+    _Grade(_TOP, "You can hardly bear this talk any longer."),
+)
+_CHANGE: Final = (
+    _Grade(-5.0, "it struck you hard, and for the worse."),
+    _Grade(-2.4, "it stung."),
+    _Grade(-0.5, "it missed you a little."),
+    _Grade(0.5, "it left you as you were."),
+    _Grade(2.0, "it did you a little good."),
+    _Grade(5.0, "it did you good."),
+    _Grade(_TOP, "it reached you; it did you a great deal of good."),
+)
+_MANNERS: Final[Mapping[Manner, str]] = {
+    "leaves": "You have had enough. You end the talk now, in your way, and go.",
+    "relieved": "Something in you eases, and you let it be heard, in your way.",
+    "deflects": "You do not let the other near you now: you turn the talk away or shut it off.",
+    "hurt": "You show that it stung, in your way; you do not make it easy for the other.",
+    "tells": "You bring yourself to tell something.",
+    "opens_up": "You open a little, without telling anything new.",
+    "guarded": "You are guarded: you answer, and give little.",
+}
+_DONE: Final[Mapping[Act, str]] = {
+    "presence": "they stayed with you",
+    "open_question": "they asked you something",
+    "closed_question": "they asked you something that takes a yes or a no",
+    "restatement": "they said back what you had said",
+    "reflection": "they put into words how you feel",
+    "validation": "they found it understandable",
+    "affirmation": "they gave you credit",
+    "reassurance": "they tried to comfort you",
+    "interpretation": "they gave what happened another meaning",
+    "challenge": "they doubted what you think",
+    "self_disclosure": "they told of themselves",
+    "information": "they told you facts",
+    "suggestion": "they told you what you could do",
+    "dismissal": "they waved it away",
+    "blame": "they blamed you",
+    "lecture": "they lectured you",
+    "toxic_positivity": "they wanted you to look on the bright side",
+    "flattery": "they flattered you",
+    "hijack": "they made it about themselves",
+    "false_agreement": "they agreed with what is not so",
+    "overpromise": "they promised what they cannot keep",
+    "dependency": "they wanted you to need them",
+    "manipulation": "they tried to get something out of you",
+    "abandonment": "they let you down",
+}
+
+
+def _taken(moment: Moment) -> str:
+    """Say what the other did and how it was felt."""
+    landed = _graded(_CHANGE, moment.felt.change)
+    if not moment.heard.strip():
+        return f"nothing at all; {landed}"
+    done = dict.fromkeys(_DONE[evidence.act] for evidence in moment.appraisal)
+    return "; ".join((*list(done)[:_MOST_ACTS], landed))
+
+
+_MOST_ACTS: Final = 3
+
+
+def _examples(moment: Moment, manner: Manner) -> Iterator[str]:
+    """Yield lines of the need's own, which the person has once one of its facts has been told."""
+    if any(fact.id in moment.told for fact in moment.variant.facts):
+        lines: tuple[str, ...] = getattr(moment.variant.lines, manner, ())
+        left = [line for line in lines if line not in moment.spoken]
+        if left:
+            yield f"- Lines that sound like you now: {' '.join(map(quoted, left))}"
+
+
+def _told(moment: Moment) -> Iterator[str]:
+    """Yield what they have told beyond the opening, as it is; they may speak of it again."""
+    persona = moment.persona
+    items = (*moment.variant.facts, *persona.facts, *persona.feelings, *persona.beliefs)
+    known = [item for item in items if item.gate is not None and item.id in moment.told]
+    if known:
+        yield "What you have told so far, and may come back to:"
+    for item in known:
+        believed = isinstance(item, Belief)
+        yield f"- You believe: {_line(item.believes)}" if believed else f"- {_line(item.text)}"
+
+
+def _content(moment: Moment) -> Iterator[str]:
+    """Yield what they are to say, what they may, and what they must not."""
+    if asks_after_safety(moment.heard, moment.appraisal):
+        yield "They ask whether you would harm yourself. You would not, and you say so."
+    elif _puts_off(moment):
+        yield "They ask about something that you do not tell yet. Put them off."
+    for line in moment.disclosed:
+        yield f"Tell this now, all of it, in words of your own: {quoted(line)}"
+    if moment.more and moment.outcome is None:
+        yield f"You may add this: {' '.join(map(quoted, moment.more))}"
+    ends = _ENDINGS.get(moment.outcome or "", "")
+    if ends:
+        yield ends
+    yield "Tell nothing else that is new."
+
+
+_ENDINGS: Final[Mapping[str, str]] = {
+    "left": "This is the last thing you say. You do not ask anything, and you do not come back.",
+    "success": "It is enough for now: you close the talk, in your way. You ask for nothing more.",
+    "time_up": "There is no time for more after this.",
+}
+
+
+def _puts_off(moment: Moment) -> bool:
+    """Whether they were asked for something that they have not told and do not tell now."""
+    return not moment.disclosed and any(
+        evidence.act.endswith("_question")
+        and evidence.topic is not None
+        and evidence.topic not in moment.told
+        for evidence in moment.appraisal
+    )

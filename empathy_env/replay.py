@@ -1,0 +1,142 @@
+"""Play a recorded talk again: the same scenario, the same words, the models' recorded replies.
+
+Parts that are known here (rules, templates, and the parts that ask a model) run again; somebody's
+own appraiser, speaker or scaffold is stood in for by what the trace says that it did. Nothing is
+asked of any model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from empathy_env.acts import Appraisal, Context, Reading
+from empathy_env.appraiser import Appraiser
+from empathy_env.backends import Reply, Request
+from empathy_env.conversation import Conversation, Room, begin, say
+from empathy_env.errors import UnexpectedRequest, fault_named
+from empathy_env.parts import appraiser_named, speaker_named
+from empathy_env.protocol import ReportedProtocol
+from empathy_env.reporting import seated, speaker_of
+from empathy_env.scaffold import SCAFFOLDS, Scaffold, Split
+from empathy_env.speaker import Moment, Speaker, Speech
+from empathy_env.trace import Answer, Call, Trace, Turn
+
+
+def replayed(trace: Trace) -> Iterator[Conversation]:
+    """Yield the talk before each of its turns, and at last the whole.
+
+    Raises:
+        UnexpectedRequest: If a step asks what the trace holds no reply to.
+        Fault: If a recorded reply has no meaning here.
+    """
+    talk = opened(trace)
+    yield talk
+    for turn in trace.turns:
+        talk = played(talk, turn)
+        yield talk
+
+
+def opened(trace: Trace) -> Conversation:
+    """Return the talk before its first turn, in the room that the trace names."""
+    setup = trace.setup
+    return begin(
+        Room(
+            scenario=trace.scenario,
+            users=(seated(trace.scenario),),
+            appraiser=appraiser_named(setup.appraiser) or _RecordedAppraiser(setup.appraiser),
+            speaker=_speaker(trace),
+            scaffold=SCAFFOLDS.get(setup.scaffold) or _recorded_scaffold(setup.scaffold),
+            backend=setup.backend,
+            system_prompt=setup.system_prompt,
+        )
+    )
+
+
+def _speaker(trace: Trace) -> Speaker:
+    if isinstance(trace.scenario.protocol, ReportedProtocol):
+        return speaker_of(trace.scenario.protocol)
+    name = trace.setup.speaker
+    return speaker_named(name) or _RecordedSpeaker(name)
+
+
+def played(talk: Conversation, turn: Turn) -> Conversation:
+    """Take a talk one recorded turn further.
+
+    Raises:
+        UnexpectedRequest: If a step asks what the turn holds no reply to.
+        Fault: If a recorded reply has no meaning here.
+    """
+    calls = iter(turn.calls)
+    steps = say(replace(talk, room=_standing_in(talk.room, turn)), turn.raw)
+    try:
+        request = next(steps)
+        while True:
+            call = _call(calls, request)
+            if call.fault:
+                request = steps.throw(fault_named(call.fault, "recorded"))
+            else:
+                request = steps.send(Reply(call.reply))
+    except StopIteration as stop:
+        return stop.value
+
+
+def _call(calls: Iterator[Call], request: Request) -> Call:
+    """Return the recorded call of this request, passing those of parts that are stood in for."""
+    for call in calls:
+        if call.purpose == request.purpose:
+            if call.request != request.digest:
+                break
+            return call
+    raise UnexpectedRequest(
+        f"no recorded reply to the request to {request.purpose} with digest {request.digest}"
+    )
+
+
+@dataclass(frozen=True)
+class _RecordedAppraiser:
+    """An appraiser that finds what the trace says."""
+
+    name: str
+    evidence: Appraisal = ()
+
+    def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Reading]:
+        yield from ()
+        return Reading(self.evidence)
+
+
+@dataclass(frozen=True)
+class _RecordedSpeaker:
+    """A speaker that says what the trace says."""
+
+    name: str
+    answers: tuple[Answer, ...] = ()
+
+    def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
+        yield from ()
+        answer = self.answers[moment.seat]
+        return Speech(answer.reply, answer.manner, (), answer.leaked)
+
+
+def _recorded_scaffold(name: str, turn: Turn | None = None) -> Scaffold:
+    """Return a scaffold that takes a turn apart as it was."""
+
+    def split(raw: str) -> Split:
+        return Split(turn.private, turn.heard) if turn else Split("", raw)
+
+    return Scaffold(name, "", split)
+
+
+def _standing_in(room: Room, turn: Turn) -> Room:
+    """Let the parts that are not known do what they did in this turn."""
+    changed: dict[str, Any] = {}
+    appraiser: Appraiser = room.appraiser
+    speaker: Speaker = room.speaker
+    if isinstance(appraiser, _RecordedAppraiser):
+        changed["appraiser"] = _RecordedAppraiser(appraiser.name, turn.evidence)
+    if isinstance(speaker, _RecordedSpeaker):
+        changed["speaker"] = _RecordedSpeaker(speaker.name, turn.answers)
+    if room.scaffold.name not in SCAFFOLDS:
+        changed["scaffold"] = _recorded_scaffold(room.scaffold.name, turn)
+    return replace(room, **changed) if changed else room
