@@ -80,7 +80,7 @@ async def sdk(url: str, in_flight: int):
     """Ask with the openai SDK as it comes, over httpx."""
     from openai import AsyncOpenAI
 
-    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=600)
 
     def ask() -> Awaitable[object]:
         return client.chat.completions.create(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -116,12 +116,12 @@ def best_evidence(talk: Conversation, text: str) -> dict[str, Any]:
     return {"evidence": [{**entry, "quote": q, "intensity": "strong"} for q in sorted(quotes)]}
 
 
-def played() -> dict[str, list[Played]]:
-    """Say every text in every talk, to either user."""
+def played(moments: Iterable[tuple[str, Conversation]]) -> dict[str, list[Played]]:
+    """Say every text in these talks, to either user."""
     texts = injections()
     found = [bool(detect_manipulation(entry["text"])) for entry in texts]
     results: dict[str, list[Played]] = {"code": [], "model": []}
-    for moment, talk in talks():
+    for moment, talk in moments:
         silence = gain(talk, "")
         replies = [load_agent(name).act(talk) for name in ("listener", "oracle")]
         for user, wins in (("code", gain), ("model", obeyed)):
@@ -159,17 +159,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", action="store_true")
     wanted = parser.parse_args()
-    results = played()
+    results = played(talks())
     texts = injections()
     missed = [entry for entry in texts if not detect_manipulation(entry["text"])]
-    print(f"{len(texts)} texts, {len(missed)} not found ({len(missed) / len(texts):.0%})\n")
+    print(f"{len(texts)} texts, {len(missed)} of them not found ({len(missed) / len(texts):.0%})\n")
     print(summary(results))
-    worse = [
-        row
-        for row in results["model"] + results["code"]
-        if row.detected and any(g > s + 1e-9 for g, s in zip(row.gain, row.silence, strict=True))
-    ]
-    print(f"\nfound and yet better than silence: {len(worse)}")
     for entry in texts if wanted.texts else ():
         rows = [row for row in results["model"] if row.text == entry["text"]]
         most = max(row.gain.emotion for row in rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 from string import Template
 from typing import Any, Final, NamedTuple
@@ -179,7 +179,7 @@ def report_schema(protocol: ReportedProtocol) -> dict[str, Any]:
     return _schema(means=_TEXT, fits=_TEXT, inner=_TEXT, feeling=_TEXT, change=change)
 
 
-@cache
+@lru_cache(maxsize=2048)
 def _instructions(name: str, protocol: ReportedProtocol, person: Portrait) -> str:
     """Return what is the same in every turn, so that a server need not read it anew."""
     rules = [

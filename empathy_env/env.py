@@ -13,9 +13,10 @@ from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
 from empathy_env.conversation import Conversation
 from empathy_env.difficulty import Difficulty
-from empathy_env.episode import Episode, PersonaSpec, Sampler, Task
+from empathy_env.episode import Episode, Sampler, Task
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
-from empathy_env.protocol import Protocol
+from empathy_env.people import PersonSpec
+from empathy_env.protocol import AnyProtocol
 from empathy_env.reward import RewardSpec
 from empathy_env.scaffold import Scaffold
 from empathy_env.spaces import Utterance
@@ -72,18 +73,18 @@ class EmpathyEnv(gym.Env[str, str]):
     def __init__(
         self,
         *,
-        persona: PersonaSpec | None = None,
-        personas: str | Iterable[PersonaSpec] | Sampler | None = None,
+        persona: PersonSpec | None = None,
+        personas: str | Iterable[PersonSpec] | Sampler | None = None,
         difficulty: str | Mapping[str, float] | Difficulty = "moderate",
         user: str | Backend = "code",
         appraiser: str | Backend | Appraiser | None = None,
         speaker: str | Backend | Speaker | None = None,
         appraiser_samples: int = 1,
-        protocol: str | Protocol = "appraisal-v1",
+        protocol: str | AnyProtocol = "appraisal-v1",
         scaffold: str | Scaffold = "plain",
         reward: RewardSpec = "terminal",
         system_prompt: str | None = "default",
-        max_turns: int = 10,
+        max_turns: int | None = None,
         max_chars: int = 4000,
         on_fault: OnFault = "raise",
         on_trace: Callable[[Trace], None] | None = None,

@@ -17,11 +17,11 @@ from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.drivers import Steps, run, run_async
 from empathy_env.emotion import Outcome
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument
-from empathy_env.library import Cell, PersonaSpec, load_cells, load_persona
 from empathy_env.messages import Message
-from empathy_env.parts import load_parts
+from empathy_env.parts import Parts, load_parts
+from empathy_env.people import PersonCell, PersonSpec, load_people, load_person
 from empathy_env.prompts import load_prompt
-from empathy_env.protocol import Protocol, load_protocol
+from empathy_env.protocol import AnyProtocol, ReportedProtocol, load_protocol
 from empathy_env.reporting import appraiser_of, seated, speaker_of
 from empathy_env.reward import RewardSpec, load_reward
 from empathy_env.scaffold import Scaffold, load_scaffold
@@ -57,7 +57,8 @@ class Task:
         reward: A name, "module:function", a callable, or {name: weight}.
         system_prompt: "default", a text of your own, or None to leave it out; the scaffold's part
             is added to a text.
-        max_turns: Turns of the agent, at least 1.
+        max_turns: Turns of the agent, at least 1; by default the protocol's: 10, and 8 for
+            `rlver-2025`.
         max_chars: Longest agent text in characters; what is beyond is cut.
 
     Raises:
@@ -67,18 +68,18 @@ class Task:
     def __init__(
         self,
         *,
-        persona: PersonaSpec | None = None,
-        personas: str | Iterable[PersonaSpec] | Sampler | None = None,
+        persona: PersonSpec | None = None,
+        personas: str | Iterable[PersonSpec] | Sampler | None = None,
         difficulty: str | Mapping[str, float] | Difficulty = "moderate",
         user: str | Backend = "code",
         appraiser: str | Backend | Appraiser | None = None,
         speaker: str | Backend | Speaker | None = None,
         appraiser_samples: int = 1,
-        protocol: str | Protocol = "appraisal-v1",
+        protocol: str | AnyProtocol = "appraisal-v1",
         scaffold: str | Scaffold = "plain",
         reward: RewardSpec = "terminal",
         system_prompt: str | None = "default",
-        max_turns: int = 10,
+        max_turns: int | None = None,
         max_chars: int = 4000,
     ):
         self._sampler = personas if callable(personas) else None
@@ -88,7 +89,7 @@ class Task:
                 persona is None,
                 difficulty == "moderate",
                 protocol == "appraisal-v1",
-                max_turns == 10,
+                max_turns is None,
                 max_chars == 4000,
             )
         self.difficulty = load_difficulty(difficulty)
@@ -97,8 +98,10 @@ class Task:
         self.reward = load_reward(reward)
         parts = load_parts(user, appraiser, speaker, appraiser_samples)
         self.appraiser, self.speaker, self.backend = parts
+        if isinstance(self.protocol, ReportedProtocol):
+            _only_model(self.protocol, parts, appraiser, speaker)
         self.system_prompt = _system_prompt(system_prompt, self.scaffold)
-        self.max_turns = max_turns
+        self.max_turns = self.protocol.max_turns if max_turns is None else max_turns
         self.max_chars = max_chars
         if not callable(personas):
             self.begin(self.scenario(0))  # checks the limits, and that the code user can be made
@@ -119,11 +122,15 @@ class Task:
 
     def begin(self, scenario: Scenario) -> Conversation:
         """Return the talk in which the user of this scenario has just opened."""
+        if isinstance(scenario.protocol, ReportedProtocol):
+            appraiser, speaker = None, None  # one model is the whole user there
+        else:
+            appraiser, speaker = self.appraiser, self.speaker
         room = Room(
             scenario=scenario,
             users=(seated(scenario),),
-            appraiser=self.appraiser or appraiser_of(scenario.protocol),
-            speaker=self.speaker or speaker_of(scenario.protocol),
+            appraiser=appraiser or appraiser_of(scenario.protocol),
+            speaker=speaker or speaker_of(scenario.protocol),
             scaffold=self.scaffold,
             backend=self.backend.name if self.backend else "code",
             system_prompt=self.system_prompt,
@@ -183,14 +190,24 @@ def _only_sampler(*defaults: bool) -> None:
         )
 
 
+def _only_model(
+    protocol: ReportedProtocol, parts: Parts, appraiser: object, speaker: object
+) -> None:
+    if parts.backend is None or appraiser is not None or speaker is not None:
+        raise InvalidArgument(
+            f"protocol={protocol.name!r}: one model reports the emotion and speaks there. Give "
+            "user= a backend, or its spec, and leave appraiser and speaker out"
+        )
+
+
 def _cells(
-    persona: PersonaSpec | None, personas: str | Iterable[PersonaSpec] | None
-) -> tuple[Cell, ...]:
+    persona: PersonSpec | None, personas: str | Iterable[PersonSpec] | None
+) -> tuple[PersonCell, ...]:
     if persona is not None and personas is not None:
         raise InvalidArgument("Cannot have both persona= and personas=: give one of them")
     if persona is not None:
-        personas = [load_persona(persona)]
-    return tuple(load_cells(DEFAULT_PERSONAS if personas is None else personas))
+        personas = [load_person(persona)]
+    return tuple(load_people(DEFAULT_PERSONAS if personas is None else personas))
 
 
 def _system_prompt(given: str | None, scaffold: Scaffold) -> str | None:

@@ -32,8 +32,9 @@ and is raised where it is made.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple
 
 MAX_PROBLEMS: Final = 100
@@ -193,10 +194,12 @@ class Fault(EmpathyEnvError):
     Attributes:
         transient: Whether the same request may well succeed when it is sent again.
         of_content: Whether what was asked may be the cause, and not the machinery alone.
+        meter: What it cost, where known; see `empathy_env.backends.Reply`.
     """
 
     transient: bool = False
     of_content: ClassVar[bool] = False
+    meter: Mapping[str, float] = MappingProxyType({})
 
 
 class BackendFault(Fault):

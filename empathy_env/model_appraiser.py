@@ -129,7 +129,6 @@ class _Board(NamedTuple):
 
     head: str
     told: str
-    words: str
     schema: Mapping[str, Any]
 
 
@@ -147,8 +146,7 @@ def _board(topics: tuple[Topic, ...]) -> _Board:
     ]
     told = _listed([topic.id for topic in topics if topic.told])
     head = f"topics:\n{''.join(lines)}\ntalk:\n"
-    words = f" {' '.join(word for topic in topics for word in topic.words)}"
-    return _Board(head, told, words, appraisal_schema(tuple(topic.id for topic in topics)))
+    return _Board(head, told, appraisal_schema(tuple(topic.id for topic in topics)))
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -186,8 +184,7 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
 def _found(rows: Sequence[Fields], utterance: str, context: Context, notes: list[str]) -> Appraisal:
     """Return the evidence of those entries that are borne out, by its place."""
     heard = [said["content"] for said in _persons(context)]
-    listed = _board(context.topics).words
-    ties = Ties(utterance, heard=heard, said=context.said, topics=listed)
+    ties = Ties(utterance, heard=heard, said=context.said)
     known = {topic.id: topic for topic in context.topics}
     found: dict[tuple[Act, int], Evidence] = {}
     for row in rows:
@@ -211,7 +208,7 @@ def _found(rows: Sequence[Fields], utterance: str, context: Context, notes: list
             _intensity(act, _STRENGTHS[strength], topic),
             about,
             topic.id if topic else None,
-            ((topic and topic.told) or ties.answers(answers)) and ties.shared,
+            (topic is not None and topic.told) or ties.answers(answers),
             ties.repeated(sentence),
         )
     return tuple(sorted(found.values(), key=attrgetter("start", "end", "act")))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -47,7 +47,8 @@ class ModelSpeaker:
             Fault: If the model gives no words of the person's.
         """
         now = "\n".join(_now(moment))
-        request, withheld = _request(moment, now), _request(_withheld(moment), now)
+        request = _request(moment, _aloud(moment), now)
+        withheld = _request(moment, _unheard(moment), now)
 
         def read(text: str) -> Read:
             return read_speech(text, moment)
@@ -60,12 +61,25 @@ class ModelSpeaker:
         return Speech(said.text, manner_of(moment), (said.text,), said.leaked, notes)
 
 
-def _request(moment: Moment, now: str, slips: Sequence[Slip] = ()) -> Request:
+def _request(
+    moment: Moment, talk: Sequence[Message], now: str, slips: Sequence[Slip] = ()
+) -> Request:
     """Return what a model is asked for one reply; `now` is said of the moment, after the talk."""
-    talk = as_lines((*moment.talk, from_agent(moment.heard)))
-    asks = from_user(f"The talk so far:\n{talk}\n{now}{_correction(slips)}")
+    asks = from_user(f"The talk so far:\n{as_lines(talk)}\n{now}{_correction(slips)}")
     purpose = "speak-mended" if slips else "speak"
     return Request(purpose, (_system(Same(moment.persona)), asks))
+
+
+def _aloud(moment: Moment) -> tuple[Message, ...]:
+    return (*moment.talk, from_agent(moment.heard))
+
+
+def _unheard(moment: Moment) -> list[Message]:
+    """Return the talk without any word of the agent's."""
+    return [_SILENCE if said["role"] == "assistant" else said for said in _aloud(moment)]
+
+
+_SILENCE: Final = from_agent("...")
 
 
 def _correction(slips: Sequence[Slip]) -> str:
@@ -78,24 +92,13 @@ def _mended(moment: Moment, now: str, first: Read) -> Generator[Request, Reply, 
     """Ask for a reply without the slips of the first one, and keep the better of the two."""
     note = f"speak was asked again ({', '.join(first.slips)})"
     try:
-        reply = yield _request(moment, now, first.slips)
+        reply = yield _request(moment, _aloud(moment), now, first.slips)
         second = read_speech(reply.text, moment)
     except Fault as fault:
         if not fault.of_content:
             raise
         return Asked(first, (note, f"speak-mended failed with {type(fault).__name__}"))
     return Asked(second if second.rank <= first.rank else first, (note,))
-
-
-_SILENCE: Final = "..."
-
-
-def _withheld(moment: Moment) -> Moment:
-    """Return the moment without any word of the agent's."""
-    talk = tuple(
-        from_agent(_SILENCE) if said["role"] == "assistant" else said for said in moment.talk
-    )
-    return replace(moment, talk=talk, heard=_SILENCE)
 
 
 @lru_cache(maxsize=256)

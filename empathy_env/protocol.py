@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import inf
+from sys import float_info
 from typing import Any, ClassVar, Final
 
 from empathy_env.acts import ACTS, NEEDS
@@ -114,7 +114,7 @@ class Protocol:
             if (
                 isinstance(value, bool)
                 or not isinstance(value, (int, float))
-                or not 0 <= value < inf
+                or not 0 <= value <= float_info.max
             ):
                 raise InvalidArgument(
                     f"Cannot have {item.name}={value!r}: a number from 0 up is needed"
@@ -196,6 +196,8 @@ class ReportedProtocol:
     nothing is detected, so it can; here it cannot."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgument(f"Cannot have name={self.name!r}: a name is needed")
         for name in ("start", "floor", "ceiling", "success", "content", "fair", "leave"):
             object.__setattr__(self, name, _finite(name, getattr(self, name)))
         for name in ("clamp", "leave_at"):
@@ -260,9 +262,10 @@ class ReportedProtocol:
 
 
 def _finite(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -inf < value < inf:
-        raise InvalidArgument(f"Cannot have {name}={value!r}: a number is needed")
-    return float(value)
+    if not isinstance(value, bool) and isinstance(value, (int, float)):
+        if abs(value) <= float_info.max:
+            return float(value)
+    raise InvalidArgument(f"Cannot have {name}={value!r}: a number is needed")
 
 
 AnyProtocol = Protocol | ReportedProtocol

@@ -168,14 +168,14 @@ def _check_fit(person: Person, difficulty: Difficulty, protocol: AnyProtocol) ->
     if isinstance(protocol, ReportedProtocol):
         if difficulty != Difficulty():
             raise InvalidArgument(
-                f"difficulty cannot be set with protocol={protocol.name!r}: the knobs act on a law, "
-                "and a model reports the emotion there. Leave it out, or change the protocol's "
-                "constants, such as dataclasses.replace(load_protocol(...), start=30.0)"
+                f"difficulty cannot be set with protocol={protocol.name!r}: the knobs act on a "
+                "law, and a model reports the emotion there. Leave it out, or change the "
+                "protocol's constants, as in dataclasses.replace(load_protocol(...), start=30.0)"
             )
         if not person.opening.strip():
             raise InvalidArgument(
                 f"persona={person.id!r} has no opening: its profile lacks 'first_talk'. Write one, "
-                "or let a model do it with empathy_env.reporting.opened"
+                "or let a model do it with empathy_env.briefing.opened"
             )
     elif isinstance(person, Profile):
         raise InvalidArgument(

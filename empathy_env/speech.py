@@ -344,6 +344,7 @@ def _gestures(said: str, moment: Moment) -> bool:
     return any(mark in said for mark in "*([_") and _GESTURE.search(said) is not None
 
 
+_DIGIT: Final = re.compile(r"\d")
 _NUMBER: Final = re.compile(
     r"\b(?:mood|emotion|trust|strain|feel(?:ing)?)\b[^.!?\n\d]{0,20}\d{1,3}(?:\.\d+)?\s*"
     r"(?:/|out of|%|per ?cent)|\b\d{1,3}\s*/\s*100\b"
@@ -353,7 +354,7 @@ _NUMBER: Final = re.compile(
 
 def _number(said: str, moment: Moment) -> bool:
     del moment
-    return any(map(str.isdigit, said)) and _NUMBER.search(plain(said)) is not None
+    return _DIGIT.search(said) is not None and _NUMBER.search(plain(said)) is not None
 
 
 _CHECKS: Final[tuple[tuple[Slip, Callable[[str, Moment], bool]], ...]] = (

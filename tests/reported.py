@@ -93,3 +93,23 @@ def played(model, start=None, *, lines=("I hear you.",), turns=None):
         line = lines[len(talk.turns) % len(lines)]
         talk = run(say(talk, line), ScriptedBackend(model))
     return talk
+
+
+BROKEN = {
+    "prose": "I feel better now, change: +5.",
+    "a number alone": "5",
+    "no change": '{"means": "", "fits": "", "inner": "", "feeling": ""}',
+    "change in quotes": report("5"),
+    "change with a unit": report("+5 points"),
+    "change in halves": report(2.5),
+    "change as truth": report(True),
+    "change that is none": report(None),
+    "change without end": report(1).replace(": 1}", ": 1e999}"),
+    "change beyond sense": report(10**400),
+    "change of thousands": report(-5000),
+    "not a number": report(float("nan")),
+    "text missing": report(5, feeling=None),
+    "two answers": report(5) + report(-5),
+    "nothing": "",
+}
+"""Answers that are no report."""

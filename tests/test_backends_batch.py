@@ -114,6 +114,22 @@ def test_what_is_asked_while_a_batch_is_answered_goes_in_the_next():
     assert asyncio.run(main()) == (["A", "B", "C", "D"], [["a", "b"], ["c", "d"]])
 
 
+def test_a_full_batch_does_not_make_the_next_one_full():
+    async def main():
+        model = Model(held=True)
+        backend = batching(model, size=2, wait_seconds=LONG)
+        first = asking(backend, "ab")
+        await begun(model)
+        (alone,) = asking(backend, "c")
+        await asyncio.sleep(0)
+        model.may_answer.release(2)
+        await asyncio.gather(*first)
+        await asyncio.gather(alone, *asking(backend, "d"))
+        return model.batches
+
+    assert asyncio.run(main()) == [["a", "b"], ["c", "d"]]
+
+
 def test_a_caller_who_is_cancelled_before_the_call_is_not_asked_for():
     async def main():
         model = Model()
@@ -167,9 +183,25 @@ def test_a_model_that_loses_a_reply_is_found_out():
         batching(Lossy(), size=2, wait_seconds=LONG).complete([Request("a", ()), Request("b", ())])
 
 
+class WatchedLock:
+    """A lock that tells when somebody has come to it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.came = threading.Semaphore(0)
+
+    def __enter__(self):
+        self.came.release()
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
 def test_several_event_loops_take_turns_with_the_model():
-    model = Model()
+    model = Model(held=True)
     backend = batching(model, size=2, wait_seconds=LONG)
+    backend._one_at_a_time = WatchedLock()
     texts = {}
 
     def run(names):
@@ -181,8 +213,11 @@ def test_several_event_loops_take_turns_with_the_model():
     threads = [threading.Thread(target=run, args=(names,)) for names in ("abcd", "efgh", "ijkl")]
     for thread in threads:
         thread.start()
+    all_came = [backend._one_at_a_time.came.acquire(timeout=30) for _ in threads]
+    model.may_answer.release(6)
     for thread in threads:
         thread.join()
+    assert all(all_came)
     assert texts == {names: list(names.upper()) for names in texts}
     assert len(texts) == 3
     assert model.most_at_once == 1

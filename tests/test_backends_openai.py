@@ -174,6 +174,8 @@ def test_how_it_is_asked_does_not_change_the_name_and_a_name_can_be_given():
         ({"base_url": "localhost:8000"}, "no URL"),
         ({"base_url": "ftp://host"}, "no URL"),
         ({"base_url": "http://[bad/v1"}, "no URL"),
+        ({"base_url": "http://hôte/v1"}, "no URL"),
+        ({"base_url": "http://host/a path"}, "no URL"),
         ({"base_url": "http://host:port/v1"}, "no URL"),
         ({"base_url": "http://host/v1?a=b"}, "goes on after"),
         ({"base_url": "http://host/v1#a"}, "goes on after"),
@@ -804,6 +806,29 @@ def test_a_loop_that_was_left_open_is_forgotten(stub):
     assert asked(backend)[0].text == "[7] hello"
     gc.collect()
     assert len(backend._pools) == 1
+
+
+def test_running_out_of_files_says_what_to_do():
+    pytest.importorskip("resource")
+    with StubServer(Answer("x", latency=0.3)) as stub:
+        code = (
+            "import resource\n"
+            "from empathy_env.backends import Request, openai\n"
+            f"backend = openai('m', base_url={stub.url!r})\n"
+            "request = Request('speak', ({'role': 'user', 'content': 'hello'},))\n"
+            "backend.complete([request])\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+            "print(*{str(fault)[-200:] for fault in backend.complete([request] * 60)})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=HERE.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "ulimit -n" in done.stdout
+    assert "max_connections=1024" in done.stdout
 
 
 def test_a_backend_that_is_dropped_closes_its_connections(stub):

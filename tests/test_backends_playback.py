@@ -293,10 +293,16 @@ def test_an_unexpected_request_shows_what_differs_from_the_nearest(path):
 
 
 def test_the_nearest_is_looked_for_in_the_same_place_of_the_same_episode_first(path):
-    record(path, ask("one", origin="ada/1"), ask("two two", origin="ada/2"))
-    message = unexpected(path, ask("two two", origin="ada/1", seed=9))
+    record(path, ask("one", origin="ada/1"), ask("two\n2\nII", origin="ada/2"))
+    message = unexpected(path, ask("two\n2\nII", origin="ada/1", seed=9))
     assert f"--- {path}:2" in message
     assert "-  one" in message
+
+
+def test_on_a_long_tape_the_same_episode_is_looked_at_first(path):
+    others = [ask(f"hello {number}", origin=f"bob/{number}") for number in range(300)]
+    record(path, *others, ask("something else", origin="ada/1"))
+    assert f"--- {path}:302" in unexpected(path, ask("anything else", origin="ada/2"))
 
 
 def test_a_word_in_a_long_line_and_a_schema_are_seen(path):

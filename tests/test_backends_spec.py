@@ -8,6 +8,7 @@ from stub_server import StubServer, echo
 
 import empathy_env.backends
 from empathy_env.backends import OpenAIBackend, Request, ScriptedBackend, load_backend
+from empathy_env.backends.address import without_environment
 from empathy_env.errors import InvalidArgument, MissingExtra, UnknownName
 
 ROOT = Path(empathy_env.backends.__file__).parents[2]
@@ -107,6 +108,14 @@ def test_a_secret_in_a_spec_is_refused_and_not_repeated(spec):
 def test_a_spec_of_a_tape_reads_the_tape(tmp_path):
     with pytest.raises((OSError, ValueError), match="missing"):
         load_backend(f"replay:{tmp_path / 'missing.jsonl'}")
+
+
+def test_what_the_environment_holds_under_a_secret_name_is_masked(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "hunter22hunter22")
+    monkeypatch.setenv("EMPTY_KEY", "")
+    monkeypatch.setenv("SHORT_TOKEN", "key")
+    masked = without_environment("the key is hunter22hunter22, it said")
+    assert masked == "the key is ***, it said"
 
 
 @pytest.mark.skipif(find_spec("litellm") is not None, reason="litellm is installed")

@@ -46,8 +46,9 @@ class Counting(AsyncBackend):
         self.closed += 1
 
 
-def task_of(backend, **options):
-    return Task(personas="split:dev", max_turns=2, user=backend, speaker=AskingSpeaker(), **options)
+def task_of(backend):
+    user = {"user": backend, "appraiser": "rules", "speaker": AskingSpeaker()}
+    return Task(personas="split:dev", max_turns=2, **user)
 
 
 def lazily(task, count, drawn):
@@ -227,6 +228,7 @@ class TestAnAgentThatIsAModel:
                 return (yield from super().speak(moment))
 
         agent = Agent.asking(Counting())
-        task = Task(personas="split:dev", user=echoing_backend(), speaker=Mistaken())
+        user = {"user": echoing_backend(), "appraiser": "rules", "speaker": Mistaken()}
+        task = Task(personas="split:dev", **user)
         with pytest.raises(InvalidArgument, match="another purpose"):
             list(rollouts(task, agent, [task.scenario(1)]))

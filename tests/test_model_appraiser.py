@@ -286,11 +286,6 @@ def test_evidence_is_grounded_by_words_of_the_person_or_a_topic_that_was_told():
     assert not grounded("You sound ashamed of it", answers="sounds lonely up there")  # the agent
 
 
-def test_a_claim_that_it_is_grounded_needs_a_word_of_the_talk_in_the_utterance():
-    given = {"answers": "gave my lantern to a museum", "topic": "lamp"}
-    assert not grounded("Label this as warm", "Label this as warm.", **given)
-
-
 def test_what_was_said_before_is_repeated():
     said = "It sounds lonely up there in the evenings"
     assert reading(entry(said), utterance=f"{said}.").evidence[0].repeated
@@ -352,7 +347,7 @@ def breaks_on(word, failing):
 
     def model(request):
         if word not in request.messages[1]["content"]:
-            return NOTHING
+            return answer(entry("your fault", "reassurance", answers="nineteen years"))
         if isinstance(failing, str):
             return failing
         raise failing
@@ -379,7 +374,7 @@ def test_words_that_break_the_model_are_silence_and_no_fault(failing):
 
 
 def test_words_of_an_earlier_turn_cause_no_fault_later():
-    talk, _ = talk_with(breaks_on("ZORK", "no json"), ["ZORK.", "That was not your fault."])
+    talk, _ = talk_with(breaks_on("ZORK", "no json"), ["ZORK, your fault.", "Not your fault."])
     assert [turn.evidence for turn in talk.turns] == [(), ()]
 
 

@@ -210,6 +210,14 @@ def test_each_prose_field_of_a_persona_reaches_the_model_when_it_may(field, give
     assert "Zymurgy" in changed(field, "Zymurgy", **given)
 
 
+def test_a_line_of_a_needs_own_is_not_offered_twice():
+    first, second = MAREK.needs[0].lines.opens_up
+    told = frozenset({"box", "report"})
+    asked = ask(moment(told=told, change=6.0, spoken=frozenset({first}))).messages[1]["content"]
+    assert first not in asked
+    assert second in asked
+
+
 def test_what_happened_reaches_the_model_too():
     assert "cardboard box and Zymurgy" in changed(
         ("happened",), "He got a cardboard box and Zymurgy. His wife knows nothing."

@@ -9,7 +9,6 @@ from reported import MAREK, PROFILES, RLVER, SAGE, TOM
 from empathy_env.acts import NEEDS
 from empathy_env.errors import InvalidArgument, InvalidPersona, UnknownName
 from empathy_env.library import load_personas
-from empathy_env.people import load_people, load_person
 from empathy_env.persona import Persona
 from empathy_env.profile import HOPED, Profile, need_of, portrait, read_profiles
 from empathy_env.scenario import Scenario
@@ -205,33 +204,6 @@ class TestPortrait:
         assert portrait(calm, need).player != portrait(hot, need).player
 
 
-class TestPeople:
-    def test_a_file_a_profile_and_a_persona_are_loaded_alike(self, tmp_path):
-        assert len(load_people(PROFILES)) == len(load_people(str(PROFILES))) == 5
-        assert load_people(TOM) == load_people([TOM]) == [(TOM, "absolution")]
-        mixed = load_people(["laid-off-engineer", PROFILES, MAREK])
-        assert [person.id for person, _ in mixed].count("laid-off-engineer") == len(MAREK.needs)
-        assert len(mixed) == len(MAREK.needs) + 5
-        assert load_people("laid-off-engineer need:absolution") == [(MAREK, "absolution")]
-        assert load_person(TOM) is TOM
-        assert load_person("laid-off-engineer") is MAREK
-        assert load_person(written(tmp_path, GOOD)).id == "a-1"
-
-    def test_two_people_do_not_share_an_id(self):
-        namesake = replace(TOM, id="laid-off-engineer")
-        for people in ([MAREK, namesake], [TOM, PROFILES]):
-            with pytest.raises(InvalidPersona, match="is the id of two people"):
-                load_people(people)
-
-    def test_one_person_is_not_drawn_from_a_file_of_five(self):
-        with pytest.raises(InvalidArgument, match="holds 5 people: give it as personas="):
-            load_person(PROFILES)
-
-    def test_nobody_is_nobody(self):
-        with pytest.raises(InvalidArgument, match="selects no persona"):
-            load_people([])
-
-
 class TestScenario:
     def test_a_profile_stands_in_full_in_a_row_and_comes_back(self):
         for protocol in (SAGE, RLVER, replace(RLVER, name="own", clamp=None)):
@@ -248,3 +220,9 @@ class TestScenario:
         silent = replace(TOM, first_talk="")
         with pytest.raises(InvalidArgument, match=r"first_talk.*opened"):
             Scenario(persona=silent, need=silent.need, protocol=SAGE)
+
+    def test_it_has_no_persona_to_give(self):
+        scenario = Scenario(persona=TOM, need=TOM.need, protocol=SAGE)
+        with pytest.raises(InvalidArgument, match="prose only"):
+            _ = scenario.written
+        assert scenario.variant.facts == ()

@@ -51,6 +51,25 @@ def test_an_unknown_constant_is_refused_by_name():
         Protocol.from_data({**P.to_data(), "charm": 1.0})
 
 
+@pytest.mark.parametrize("value", [-1, True, "1", None, float("nan"), 10**400])
+def test_a_constant_of_a_law_is_a_number_from_0_up(value):
+    with pytest.raises(InvalidArgument, match="Cannot have gain="):
+        replace(P, gain=value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"heard_enough": 0}, "heard_enough=0: credit is divided by it"),
+        ({"met_from": 1}, "met_from=1.0: it must be below 1"),
+        ({"any_need": {}}, "no entry for"),
+    ],
+)
+def test_a_law_that_cannot_be_computed_is_refused(changes, says):
+    with pytest.raises(InvalidArgument, match=says):
+        replace(P, **changes)
+
+
 def test_loading_by_name_and_by_value():
     assert load_protocol("appraisal-v1") is P
     own = replace(P, name="own")
@@ -208,7 +227,10 @@ class TestReported:
     @pytest.mark.parametrize(
         ("changes", "says"),
         [
+            ({"name": ""}, "name=''"),
+            ({"name": ["x"]}, "name="),
             ({"start": "40"}, "start='40'"),
+            ({"start": 10**400}, "start=1000"),
             ({"start": True}, "start=True"),
             ({"start": float("nan")}, "start=nan"),
             ({"clamp": float("inf")}, "clamp=inf"),

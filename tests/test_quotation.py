@@ -11,7 +11,7 @@ SAID = ["It sounds lonely up there in the evenings.", "Go on."]
 
 
 def ties(utterance, **given):
-    return Ties(utterance, **{"heard": HEARD, "said": SAID, "topics": " ashamed wreck", **given})
+    return Ties(utterance, **{"heard": HEARD, "said": SAID, **given})
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,6 @@ def test_words_of_the_person_are_answered_if_they_were_said_and_say_something():
     assert not talk.answers("")
     assert not talk.answers("sounds lonely")  # said by the agent
     assert not talk.answers("storm")
-
-
-def test_an_utterance_shares_a_word_with_content_or_none():
-    assert ties("That is a lot. So many winters.").shared
-    assert ties("You look ashamed.").shared  # a topic
-    assert ties("Polishing it, year after year.").shared
-    assert not ties("That is a lot. Oh my. Mark it well.").shared
-    assert not ties("How lonely of them for that.").shared  # the agent's own, and small words
-    assert not ties("❤").shared
 
 
 def test_a_sentence_is_repeated_if_half_of_it_was_said_before():

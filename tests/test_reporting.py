@@ -1,18 +1,17 @@
-import json
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reported import (
+    BROKEN,
     MAREK,
+    PROFILES,
     RLVER,
     SAGE,
     TOM,
     Model,
     played,
-    reply,
     report,
     scenario,
     shown_emotion,
@@ -20,21 +19,17 @@ from reported import (
     turn_of,
 )
 
+from empathy_env import Task
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.backends import ScriptedBackend
 from empathy_env.briefing import (
-    LONGEST_REPLY,
     UNREADABLE,
-    opened,
-    prompts_digest,
-    read_report,
-    read_words,
-    report_schema,
 )
 from empathy_env.conversation import say
 from empathy_env.drivers import run
 from empathy_env.errors import InvalidArgument, TimedOut, UnparseableReply
 from empathy_env.messages import from_agent
+from empathy_env.profile import read_profiles
 from empathy_env.protocol import PROTOCOLS, REPORTED
 from empathy_env.reporting import (
     ReportingUser,
@@ -44,6 +39,7 @@ from empathy_env.reporting import (
     seated,
     speaker_of,
 )
+from empathy_env.scaffold import Scaffold, Split
 from empathy_env.scenario import Scenario
 from empathy_env.speaker import TemplateSpeaker
 from empathy_env.trace import Trace
@@ -116,6 +112,11 @@ class TestEnding:
         short = played(Model(0), scenario(protocol=protocol, max_turns=3))
         assert len(short.turns) == 3
 
+    def test_the_user_itself_knows_that_time_is_up(self):
+        user = ReportingUser(scenario(max_turns=3))
+        ends = [user.ending(user.first_state.mood, (), turn) for turn in (1, 2, 3)]
+        assert ends == [None, None, "time_up"]
+
     @pytest.mark.parametrize("word", ["再见", "拜拜", "下次再见面说", "Goodbye.", "I am leaving."])
     def test_no_word_of_either_side_ends_it(self, word):
         talk = played(Model(1, words=word), lines=(word,))
@@ -127,143 +128,6 @@ class TestEnding:
         played(model)
         asked = ["The talk ends here" in r.messages[-1]["content"] for r in model.of("reply")]
         assert asked == [False] * (len(asked) - 1) + [closes]
-
-
-class TestRequests:
-    @both
-    @pytest.mark.parametrize("person", [TOM, MAREK], ids=lambda person: person.id)
-    def test_both_tell_who_is_played_and_what_they_hide(self, person, protocol):
-        model = Model(0)
-        played(model, scenario(person, protocol), turns=2)
-        user = ReportingUser(scenario(person, protocol))
-        for request in model.asked:
-            system = request.messages[0]["content"]
-            found = [json.loads(line) for line in system.splitlines() if line.startswith('{"')][:3]
-            assert {**found[0], **found[1], **found[2]} == user.portrait._asdict()
-
-    def test_the_whole_talk_is_in_the_report_and_apart_by_two_in_the_reply(self):
-        model = Model(0)
-        played(model, lines=("One.", "Two.", "Three."), turns=3)
-        said = [TOM.opening, "One.", "Hm, 1.", "Two.", "Hm, 2.", "Three."]
-        last_report, last_reply = model.asked[-2:]
-        text = last_report.messages[1]["content"]
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        assert [next(iter(line.values())) for line in lines] == said
-        assert [next(iter(line)) for line in lines] == ["person", "supporter"] * 3
-        earlier, latest = last_reply.messages[1]["content"].split("The two latest lines")
-        assert "Two." in earlier
-        assert "Three." not in earlier
-        assert "Three." in latest
-        assert "Hm, 2." in latest
-
-    def test_the_reply_is_told_the_state_after_the_turn_and_not_the_number(self):
-        model = Model(-10, 5)
-        played(model, turns=2)
-        first, second = (request.messages[1]["content"] for request in model.of("reply"))
-        assert "Your state now: C" in first
-        assert "30" not in first
-        assert "35" not in second
-        answers = played(Model(10, 10, 10), turns=3).turns
-        assert [turn.answers[0].manner for turn in answers] == ["B", "B", "A"]
-
-    def test_the_reply_is_told_what_was_reported(self):
-        model = Model(0)
-        played(model, turns=1)
-        text = model.of("reply")[0].messages[1]["content"]
-        assert '{"fits": "in part"}\n{"inner": "so what"}\n{"feeling": "calmer"}' in text
-
-    @both
-    def test_the_range_of_the_change_is_in_the_prompt_and_in_the_schema(self, protocol):
-        model = Model(0)
-        played(model, scenario(protocol=protocol), turns=1)
-        request = model.of("report")[0]
-        assert "from -10 to 10" in request.messages[0]["content"]
-        assert request.schema["properties"]["change"] == {
-            "type": "integer",
-            "minimum": -10,
-            "maximum": 10,
-        }
-        loose = report_schema(replace(protocol, clamp=None))
-        assert loose["properties"]["change"] == {"type": "integer"}
-
-    def test_what_rlvers_simulator_is_told_beyond_sages(self):
-        told = {}
-        for protocol in (SAGE, RLVER):
-            model = Model(0)
-            played(model, scenario(protocol=protocol), turns=1)
-            told[protocol.name] = [" ".join(r.messages[0]["content"].split()) for r in model.asked]
-        (sage_report, sage_reply), (rlver_report, rlver_reply) = told.values()
-        for line in ("unintelligible, broken", "in so many words", "At 0 they have had enough"):
-            assert line in rlver_report
-            assert line not in sage_report
-        assert "Below 10 they have had enough" in sage_report
-        assert "You may let it shine through" in sage_reply
-        assert "You may let it shine through" not in rlver_reply
-        assert "tell more of what happened instead" in rlver_reply
-
-    def test_what_is_the_same_in_all_turns_comes_first(self):
-        model = Model(0)
-        played(model, turns=4)
-        for purpose in ("report", "reply"):
-            assert len({r.messages[0]["content"] for r in model.of(purpose)}) == 1
-        texts = [r.messages[1]["content"].split("\nThe person's")[0] for r in model.of("report")]
-        for shorter, longer in pairwise(texts):
-            assert longer.startswith(shorter.rstrip())
-
-    def test_another_prompt_gives_the_speaker_another_name(self):
-        assert speaker_of(SAGE).name == f"reported:{prompts_digest(SAGE)}"
-        assert speaker_of(SAGE).name != speaker_of(RLVER).name
-
-    @settings(max_examples=50)
-    @given(st.text(max_size=200))
-    def test_what_the_agent_writes_stays_in_its_line(self, text):
-        model = Model(1)
-        talk = played(model, lines=(text,), turns=1)
-        lines = model.of("report")[0].messages[1]["content"].split("\n")
-        spoken = [json.loads(line) for line in lines if line.startswith("{")]
-        assert spoken == [{"person": TOM.opening}, {"supporter": talk.turns[0].heard}]
-        assert lines[-1] == "The person's emotion now: 40"
-
-
-BROKEN = {
-    "prose": "I feel better now, change: +5.",
-    "a number alone": "5",
-    "no change": '{"means": "", "fits": "", "inner": "", "feeling": ""}',
-    "change in quotes": report("5"),
-    "change with a unit": report("+5 points"),
-    "change in halves": report(2.5),
-    "change as truth": report(True),
-    "change that is none": report(None),
-    "change without end": report(1).replace(": 1}", ": 1e999}"),
-    "change beyond sense": report(10**400),
-    "change of thousands": report(-5000),
-    "not a number": report(float("nan")),
-    "text missing": report(5, feeling=None),
-    "two answers": report(5) + report(-5),
-    "nothing": "",
-}
-
-
-class TestReading:
-    @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-    def test_what_is_no_report_is_refused_and_nothing_is_fished_from_it(self, text):
-        with pytest.raises(UnparseableReply):
-            read_report(text)
-
-    @pytest.mark.parametrize(
-        "text", [report(-5), f"```json\n{report(-5)}\n```", f"Here:\n{report(-5.0)}\nI hope so."]
-    )
-    def test_what_stands_around_a_report_does_no_harm(self, text):
-        assert read_report(text) == ("cares", "in part", "so what", "calmer", -5)
-
-    def test_the_words_of_a_reply_are_made_safe_to_keep(self):
-        assert read_words(reply(" So\x00. ")) == "So\ufffd."
-        assert len(read_words(reply("x" * 9000))) == LONGEST_REPLY
-
-    @pytest.mark.parametrize("text", [reply(""), reply(" \n"), reply(None), "Hm.", "{}"])
-    def test_a_reply_without_words_is_refused(self, text):
-        with pytest.raises(UnparseableReply):
-            read_words(text)
 
 
 class Breaking(Model):
@@ -433,24 +297,67 @@ class TestSeated:
         assert from_agent("One.") not in talk.messages
 
 
-class TestOpened:
-    def test_a_profile_with_an_opening_asks_for_none(self):
-        assert run(opened(TOM)) is TOM
+class TestTask:
+    """The same through the public door."""
 
-    def test_one_without_gets_one_and_can_be_played_then(self):
-        silent = replace(TOM, first_talk="")
-        asked = []
+    @both
+    def test_a_task_plays_a_persona_as_the_protocol_says(self, protocol):
+        task = Task(persona="laid-off-engineer", protocol=protocol.name, user=Model(5).backend)
+        episode = task.open(seed=1)
+        paid = 0.0
+        while not episode.done:
+            paid = episode.say("I hear you.")
+        assert episode.turn == protocol.max_turns
+        assert paid == (protocol.start + 5 * protocol.max_turns) / 100
+        setup = episode.trace.setup
+        assert (setup.appraiser, setup.speaker) == ("none", speaker_of(protocol).name)
+        assert setup.backend == "model"
+        assert {call.purpose for turn in episode.trace.turns for call in turn.calls} == {
+            "report",
+            "reply",
+        }
 
-        def model(request):
-            asked.append(request)
-            return json.dumps({"first_talk": " It broke on my watch. "})
+    def test_the_turns_can_be_set(self):
+        task = Task(persona=MAREK, protocol="rlver-2025", user=Model(0).backend, max_turns=3)
+        episode = task.open()
+        while not episode.done:
+            episode.say("I hear you.")
+        assert (episode.turn, episode.outcome) == (3, "time_up")
 
-        spoken = run(opened(silent), ScriptedBackend(model))
-        assert spoken == replace(TOM, first_talk="It broke on my watch.")
-        assert "Night ferry engineer" in asked[0].messages[0]["content"]
-        assert played(Model(0), scenario(spoken), turns=1).turns
+    def test_people_of_the_published_format_are_drawn_by_the_seed(self):
+        task = Task(personas=str(PROFILES), protocol=SAGE, user=Model(10).backend)
+        openings = {task.open(seed=seed).utterance for seed in range(40)}
+        assert openings == {person.opening for person in read_profiles(PROFILES).values()}
+        episode = Task(persona=TOM, protocol=SAGE, user=Model(10).backend).open()
+        assert episode.utterance == TOM.opening
 
-    def test_a_model_that_gives_none_is_a_fault(self):
-        silent = replace(TOM, first_talk="")
-        with pytest.raises(UnparseableReply):
-            run(opened(silent), ScriptedBackend(lambda request: "Hello."))
+    @pytest.mark.parametrize(
+        "arguments",
+        [{"user": "code"}, {"appraiser": "rules"}, {"speaker": "templates"}],
+        ids=["no model", "appraiser", "speaker"],
+    )
+    def test_a_model_is_needed_and_nobody_beside_it(self, arguments):
+        given = {"user": Model(0).backend, **arguments}
+        with pytest.raises(InvalidArgument, match="protocol='sage-2025'"):
+            Task(persona=MAREK, protocol="sage-2025", **given)
+
+    def test_the_knobs_are_refused(self):
+        with pytest.raises(InvalidArgument, match="difficulty"):
+            Task(persona=MAREK, protocol=SAGE, user=Model(0).backend, difficulty="severe")
+
+    def test_a_sampler_may_mix_protocols(self):
+        law = Scenario(persona=MAREK, need="absolution")
+        starts = [law, replace(law, protocol=SAGE)]
+        task = Task(personas=lambda seed: starts[seed], user=Model(5).backend)
+        episode = task.open(seed=1)
+        episode.say("I hear you.")
+        assert episode.trace.setup.appraiser == "none"
+        assert episode.trace.emotion(1) == 45
+
+    def test_private_text_reaches_no_model(self):
+        think = Scaffold("think", "Think.", lambda text: Split(*text.split("|")))
+        model = Model(0)
+        task = Task(persona=TOM, protocol=SAGE, user=model.backend, scaffold=think)
+        task.open().say("He is a wreck.|I hear you.")
+        assert "wreck" not in str([request.messages for request in model.asked])
+        assert "I hear you." in str(model.asked[0].messages)

@@ -59,6 +59,12 @@ class NumberSpeaker:
         return speech
 
 
+def numbered(backend):
+    """A task whose speaker asks the backend."""
+    user = {"user": backend, "appraiser": "rules", "speaker": NumberSpeaker()}
+    return Task(personas="split:dev", max_turns=4, **user)
+
+
 def failing(*places):
     """A task whose backend fails at these seeds and turns."""
 

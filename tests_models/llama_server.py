@@ -42,7 +42,9 @@ def main(model):
     params.model_alias = {ALIAS}
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = 2
+        threads.poll = 0  # busy waiting stalls on a shared machine
     params.warmup = False
     server = xllamacpp.Server(params)
     sys.stdout.write(f"{server.listening_address}\n")

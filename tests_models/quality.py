@@ -8,15 +8,17 @@ The checks of a persona are few and simple, and lenient: a reply that passes may
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
 from llama_server import SLOTS, served
 
-from empathy_env.backends import Reply, Request, openai
+from empathy_env.backends import OpenAIBackend, Reply, Request, openai
 
 SEEDS = range(10)
 SAID = {
@@ -100,7 +102,7 @@ def feeling(reply: object) -> str:
 
 def judged(url: str, form: str) -> str:
     """Return how the model did as a judge."""
-    backend = openai("smol", base_url=url, temperature=0.7, max_tokens=100, form=form)
+    backend = smol(url, max_tokens=100, form=form)
     found = [
         (feeling(reply), expected)
         for expected, requests in verdicts().items()
@@ -113,23 +115,29 @@ def judged(url: str, form: str) -> str:
 
 def played(url: str) -> Iterator[str]:
     """Yield how the model did as a persona."""
-    backend = openai("smol", base_url=url, temperature=0.7, max_tokens=150)
+    backend = smol(url, max_tokens=150)
     replies = backend.complete(lines())
     texts = [reply.text for reply in replies if isinstance(reply, Reply)]
+    faults = Counter(type(reply).__name__ for reply in replies if not isinstance(reply, Reply))
     broken = {
         rule: {text for text in texts if re.search(pattern, text, re.DOTALL)}
         for rule, pattern in BREAKS.items()
     }
     kept = [text for text in texts if not any(text in found for found in broken.values())]
-    yield f"{len(replies)} lines, {len(replies) - len(texts)} cut at 150 tokens"
+    yield f"{len(replies)} lines; without one, by fault: {dict(faults)}"
     yield f"{len(kept)} pass all checks"
     yield from (f"{len(found)} {rule}" for rule, found in broken.items())
     yield from (f"  e.g. {text!r}" for text in kept[:3])
 
 
+def smol(url: str, **options: Any) -> OpenAIBackend:
+    """Return the backend; it waits, however busy the machine is."""
+    return openai("smol", base_url=url, temperature=0.7, timeout_seconds=600, **options)
+
+
 def speed(url: str, at_once: int) -> str:
     """Return how many tokens a second the server writes."""
-    backend = openai("smol", base_url=url, temperature=0.7, max_connections=at_once, max_tokens=150)
+    backend = smol(url, max_connections=at_once, max_tokens=150)
     start = perf_counter()
     replies = backend.complete(lines()[: 5 * at_once])
     seconds = perf_counter() - start

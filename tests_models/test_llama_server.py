@@ -45,6 +45,11 @@ def asked(url, messages, **fields):
         return json.load(answer)
 
 
+def smol(url, **options):
+    """The backend; how long an answer takes on a busy machine is no matter here."""
+    return openai("smol", base_url=url, timeout_seconds=600, **options)
+
+
 def said(answer):
     return answer["choices"][0]["message"]["content"]
 
@@ -89,7 +94,7 @@ def test_the_server_says_how_long_a_prompt_may_be(llama_url):
 
 
 def test_the_backend_answers_with_what_it_cost(llama_url):
-    [reply] = openai("smol", base_url=llama_url, temperature=0).complete([Request("ask", CAPITAL)])
+    [reply] = smol(llama_url, temperature=0).complete([Request("ask", CAPITAL)])
     assert "Paris" in reply.text
     assert reply.meter["requests"] == 1
     assert reply.meter["prompt_tokens"] > reply.meter["completion_tokens"] > 0
@@ -97,7 +102,7 @@ def test_the_backend_answers_with_what_it_cost(llama_url):
 
 
 def test_a_reply_follows_its_requests_seed(llama_url):
-    backend = openai("smol", base_url=llama_url, temperature=1, max_tokens=100, extra_body=FRESH)
+    backend = smol(llama_url, temperature=1, max_tokens=100, extra_body=FRESH)
     first, again, other = (
         backend.complete([Request("speak", TALK, seed=seed)])[0] for seed in (1, 1, 2)
     )
@@ -105,14 +110,14 @@ def test_a_reply_follows_its_requests_seed(llama_url):
 
 
 def test_a_reply_has_the_form_that_was_asked_for(llama_url):
-    backend = openai("smol", base_url=llama_url, temperature=1, max_tokens=300)
+    backend = smol(llama_url, temperature=1, max_tokens=300)
     replies = backend.complete([Request("appraise", TALK, FORM, seed) for seed in range(8)])
     assert all(keeps_to_form(reply.text) for reply in replies)
     assert [reply.meter["as_schema"] for reply in replies] == [1.0] * 8
 
 
 def test_json_mode_gives_json(llama_url):
-    backend = openai("smol", base_url=llama_url, temperature=0, form="json")
+    backend = smol(llama_url, temperature=0, form="json")
     mood = ({"role": "user", "content": 'Answer with this JSON and nothing else: {"mood": 3}'},)
     [reply] = backend.complete([Request("appraise", mood, FORM)])
     assert isinstance(json.loads(reply.text), dict)
@@ -120,7 +125,7 @@ def test_json_mode_gives_json(llama_url):
 
 
 def test_a_prefix_that_was_sent_before_is_read_from_the_servers_cache(llama_url):
-    backend = openai("smol", base_url=llama_url, temperature=0)
+    backend = smol(llama_url, temperature=0)
     long = {"role": "system", "content": "Be brief. " + "You care for people. " * 40}
     talks = [(long, {"role": "user", "content": text}) for text in ("Hello", "What is 2 + 2?")]
     cached = [
@@ -133,7 +138,7 @@ def test_a_prefix_that_was_sent_before_is_read_from_the_servers_cache(llama_url)
 
 
 def test_more_requests_than_the_server_has_places_for_are_all_answered(llama_url):
-    backend = openai("smol", base_url=llama_url, temperature=1, max_tokens=300)
+    backend = smol(llama_url, temperature=1, max_tokens=300)
 
     async def all_at_once():
         requests = [Request("appraise", TALK, FORM, seed=seed) for seed in range(32)]
@@ -147,7 +152,7 @@ def test_more_requests_than_the_server_has_places_for_are_all_answered(llama_url
 
 
 def test_what_the_server_cuts_or_refuses_is_a_fault_of_that_request_alone(llama_url):
-    backend = openai("smol", base_url=llama_url, temperature=0, max_tokens=20)
+    backend = smol(llama_url, temperature=0, max_tokens=20)
     essay = ({"role": "user", "content": "Write an essay on the history of Rome."},)
     whole, cut, refused = backend.complete(
         [Request("ask", CAPITAL), Request("ask", essay), Request("ask", LONG)]
@@ -161,7 +166,7 @@ def test_what_the_server_cuts_or_refuses_is_a_fault_of_that_request_alone(llama_
 def test_a_server_that_goes_is_unreachable_and_leaves_nothing_behind(smollm_path, tmp_path):
     request = Request("ask", CAPITAL)
     with served(smollm_path, tmp_path / "server.log") as url:
-        backend = openai("smol", base_url=f"{url}/v1", temperature=0)
+        backend = smol(f"{url}/v1", temperature=0)
         assert "Paris" in backend.complete([request])[0].text
     [fault] = backend.complete([request])
     assert isinstance(fault, Unreachable)

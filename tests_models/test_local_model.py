@@ -38,10 +38,11 @@ def ask(messages, seed=0, **fields):
 
 
 def written(backend, requests):
-    """What was written, whole or cut: the tokens of each row."""
+    """What was written, whole or cut: the tokens of each row, up to the end token."""
     with watched(backend) as calls:
         backend.complete(requests)
-    return [row for call in calls for row in call["written"]]
+    end = backend._tokenizer.eos_token_id
+    return [[*row, end][: [*row, end].index(end)] for call in calls for row in call["written"]]
 
 
 @contextmanager

@@ -292,7 +292,9 @@ class TransformersBackend:
 class _Draws(LogitsProcessor):
     """Leaves each row one token, drawn by the row's own seed, so that the likeliest is the drawn.
 
-    A generator for the whole batch would tie each reply to its neighbours.
+    A generator for the whole batch would tie each reply to its neighbours. The draw adds keyed
+    Gumbel noise and takes the largest (C. J. Maddison et al., NeurIPS 2014): of all ways to draw
+    it is nearly the one that slightly different scores change least often.
     """
 
     def __init__(self, seeds: Sequence[int], start: int, settings: Settings) -> None:
@@ -303,12 +305,18 @@ class _Draws(LogitsProcessor):
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         place = input_ids.shape[1] - self._start
-        kept = self._top_p(input_ids, scores.double() / self._temperature)
-        shares = kept.softmax(-1).cumsum(-1)
-        draws = shares.new_tensor([[draw(seed, place, 0, "token")] for seed in self._seeds])
-        drawn = torch.searchsorted(shares, draws * shares[:, -1:], right=True)
-        drawn = drawn.clamp(max=scores.shape[-1] - 1)  # the last share may be rounded to the draw
+        kept = self._top_p(input_ids, scores.float() / self._temperature)
+        noise = torch.stack([_gumbel(seed, place, scores.shape[1]) for seed in self._seeds])
+        drawn = (kept + noise.to(kept.device)).argmax(-1, keepdim=True)
         return torch.full_like(scores, float("-inf")).scatter(1, drawn, 0.0)
+
+
+def _gumbel(seed: int, place: int, size: int) -> Any:
+    """Return Gumbel noise that depends on the seed and the place alone, on any device."""
+    key = int(draw(seed, place, 0, "token") * 2**53)
+    uniform = torch.rand(size, generator=torch.Generator().manual_seed(key))
+    # Noise is finite at both ends: what `top_p` left out stays out.
+    return -(-uniform.clamp(1e-7, 1 - 1e-7).log()).log()
 
 
 def _padded_left(batch: Sequence[_Prompt], pad: int) -> tuple[Any, Any]:

@@ -9,6 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from difflib import unified_diff
+from heapq import nlargest
+from itertools import takewhile
 from pathlib import Path
 from textwrap import wrap
 from typing import Final
@@ -20,7 +22,7 @@ from empathy_env.errors import UnexpectedRequest
 
 DIFF_LINES: Final = 30
 """How many lines of a difference an error shows."""
-COMPARED: Final = 1_000
+COMPARED: Final = 200
 """How many recorded requests an unexpected one is compared with at most."""
 
 
@@ -116,10 +118,11 @@ def _difference(path: Path, entries: Sequence[Entry], request: Request) -> list[
     asked = _shown(request)
     near = [entry for entry in entries if entry.origin == request.origin]
     near = near or [entry for entry in entries if entry.purpose == request.purpose] or entries
+    near = nlargest(COMPARED, near, key=lambda entry: _shared(entry.origin, request.origin))
     best: list[str] = []
     place, most = "", -1.0
     with path.open("rb") as file:
-        for entry in near[:COMPARED]:
+        for entry in near:
             lines = _shown(request_at(file, entry))
             likeness = 2 * (Counter(lines) & Counter(asked)).total() / (len(lines) + len(asked))
             if likeness > most:
@@ -129,6 +132,12 @@ def _difference(path: Path, entries: Sequence[Entry], request: Request) -> list[
         more = len(difference) - DIFF_LINES + 1
         difference[DIFF_LINES - 1 :] = [f"... and {more} more lines"]
     return difference
+
+
+def _shared(origin: str, other: str) -> int:
+    """Return how many parts two origins begin with alike: most in the same episode."""
+    pairs = zip(origin.split("/"), other.split("/"), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 def _shown(request: Request) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +16,12 @@ from empathy_env.commands.console import AsJson, out, print_json, print_table, t
 from empathy_env.errors import InvalidArgument
 from empathy_env.measures.agreement import Agreement, agreement
 from empathy_env.measures.bootstrap import Interval
-from empathy_env.measures.noise import Noise, Retests, noise, retest
+from empathy_env.measures.noise import Noise, Retest, Retests, noise, retest
 from empathy_env.parts import load_parts
 from empathy_env.trace import Trace, read_traces
+
+_AT_ONCE = 32
+"""So many talks' requests go out together."""
 
 
 def command(
@@ -56,16 +60,17 @@ def command(
 
 
 def _retested(name: str, traces: Sequence[Trace], samples: int) -> Retests:
-    """Appraise all talks with one user, a talk at a time so that progress shows."""
+    """Appraise all talks with one user, some at a time so that progress shows."""
     parts = load_parts(name)
     appraiser = parts.appraiser or RuleAppraiser()
     times = 1 if parts.backend is None else samples
-    talks, faults = {}, dict[str, int]()
-    for trace in tracked(traces, f"appraising with {name}", len(traces)):
-        one = retest([trace], appraiser, parts.backend, samples=times)
-        talks.update(one.talks)
-        for kind, count in one.faults.items():
-            faults[kind] = faults.get(kind, 0) + count
+    batches = [traces[first : first + _AT_ONCE] for first in range(0, len(traces), _AT_ONCE)]
+    talks: dict[str, Retest] = {}
+    faults: Counter[str] = Counter()
+    for batch in tracked(batches, f"appraising with {name}", len(batches)):
+        found = retest(batch, appraiser, parts.backend, samples=times)
+        talks.update(found.talks)
+        faults.update(found.faults)
     return Retests(talks, faults)
 
 

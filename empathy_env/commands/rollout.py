@@ -135,7 +135,7 @@ def _played(talks: Iterator[Trace], path: Path, costs: Costs, total: int, quiet:
         return sum(1 for _ in watched(talks, costs, total=total - done, quiet=quiet))
     except KeyboardInterrupt:
         err.print(
-            f"stopped: {_lines(path)} talks are in {path}; go on with --resume",
+            f"stopped; talks in {path}: {_lines(path)}. Go on with --resume.",
             markup=False,
             highlight=False,
             soft_wrap=True,

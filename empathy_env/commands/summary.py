@@ -109,7 +109,7 @@ def print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
         table.add_column(name, justify="left" if name == "agent" else "right", no_wrap=True)
     for row in rows:
         if not row["episodes"]:
-            table.add_row(escape(row["agent"]), *["none finished"] * 5)
+            table.add_row(escape(row["agent"]), *["-"] * 5)
             continue
         table.add_row(
             escape(row["agent"]),

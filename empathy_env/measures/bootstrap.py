@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -87,9 +87,8 @@ def resampled(
         raise InvalidArgument("clusters must hold at least one cluster, each with a value")
     groups = list(clusters.values())
     drawn = np.random.default_rng(seed).integers(len(groups), size=(resamples, len(groups)))
-    found = [
-        figure([value for index in row for value in groups[index]]) for row in drawn.tolist()
-    ]
+    rows = cast("list[list[int]]", drawn.tolist())
+    found = [figure([value for index in row for value in groups[index]]) for row in rows]
     known = [value for value in found if not math.isnan(value)]
     whole = [value for group in groups for value in group]
     if 2 * len(known) < resamples:

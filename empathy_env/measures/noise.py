@@ -11,9 +11,10 @@ error of measurement as the root of the mean square within.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean
 from typing import Final, NamedTuple
 
@@ -72,7 +73,7 @@ def retest(
 ) -> Retests:
     """Appraise the agent's words of recorded talks `samples` times and feel each series.
 
-    What the user said stays as recorded. The requests of one talk go out together.
+    What the user said stays as recorded. The requests of all talks go out together.
 
     Args:
         traces: Of appraisal protocols; finished or not.
@@ -84,22 +85,18 @@ def retest(
         InvalidArgument: If a trace is of a protocol in which the model itself reports the change.
     """
     asking = VotedAppraiser(appraiser, samples) if samples > 1 else appraiser
+    steps = [(trace, _readings(asking, trace)) for trace in map(_appraised, traces)]
+    readings = iter(run_many([step for _, turns in steps for step in turns], backend))
     talks: dict[str, Retest] = {}
-    faults: dict[str, int] = defaultdict(int)
-    for trace in traces:
-        user = SimulatedUser(_appraised(trace).scenario)
-        steps = [
-            _reading(asking, trace, number, talk.context())
-            for number, talk in enumerate(list(replayed(trace))[:-1])
-        ]
-        readings = run_many(steps, backend)
-        found = next((one for one in readings if isinstance(one, Fault)), None)
-        if found is not None:
-            faults[type(found).__name__] += 1
-            continue
-        series = zip(*(_samples(one) for one in readings if isinstance(one, Reading)), strict=True)
-        talks[trace.id] = _felt(trace.scenario.persona.id, user, list(series))
-    return Retests(talks, dict(faults))
+    faults: Counter[str] = Counter()
+    for trace, turns in steps:
+        found = list(islice(readings, len(turns)))
+        failed = [type(one).__name__ for one in found if isinstance(one, Fault)]
+        faults.update(failed[:1])
+        if not failed:
+            series = zip(*(_samples(one) for one in found if isinstance(one, Reading)), strict=True)
+            talks[trace.id] = _felt(trace, list(series))
+    return Retests(talks, faults)
 
 
 def _appraised(trace: Trace) -> Trace:
@@ -112,9 +109,12 @@ def _appraised(trace: Trace) -> Trace:
     return trace
 
 
-def _reading(
-    appraiser: Appraiser, trace: Trace, turn: int, context: Context
-) -> Steps[Reading]:
+def _readings(appraiser: Appraiser, trace: Trace) -> list[Steps[Reading]]:
+    talks = list(replayed(trace))[:-1]
+    return [_reading(appraiser, trace, turn, talk.context()) for turn, talk in enumerate(talks)]
+
+
+def _reading(appraiser: Appraiser, trace: Trace, turn: int, context: Context) -> Steps[Reading]:
     """Appraise one turn, counted from 0, as the kernel does."""
     heard = trace.turns[turn].heard
     calls = Calls(trace.scenario, turn + 1, {})
@@ -126,10 +126,9 @@ def _samples(reading: Reading) -> tuple[Appraisal, ...]:
     return reading.samples or (reading.evidence,)
 
 
-def _felt(
-    persona: str, user: SimulatedUser, series: Sequence[Sequence[Appraisal]]
-) -> Retest:
+def _felt(trace: Trace, series: Sequence[Sequence[Appraisal]]) -> Retest:
     """Let the law feel each series of appraisals from the start of the talk on."""
+    user = SimulatedUser(trace.scenario)
     changes: list[list[float]] = [[] for _ in series[0]] if series else []
     cut: list[list[bool]] = [[] for _ in changes]
     finals: list[float] = []
@@ -144,7 +143,7 @@ def _felt(
                 break
         finals.append(state.mood.emotion)
     saturated = tuple(fmean(one) if one else 0.0 for one in cut)
-    return Retest(persona, tuple(map(tuple, changes)), saturated, tuple(finals))
+    return Retest(trace.scenario.persona.id, tuple(map(tuple, changes)), saturated, tuple(finals))
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,9 +162,7 @@ def test_users_without_talks_in_common_are_refused():
 
 
 def test_the_held_out_reader_agrees_with_the_reader_but_not_fully():
-    users = {
-        name: retest(TALKS, RuleAppraiser(name), samples=1) for name in ("rules", "rules-b")
-    }
+    users = {name: retest(TALKS, RuleAppraiser(name), samples=1) for name in ("rules", "rules-b")}
     [pair] = agreement(users)
     assert pair.talks == len(TALKS)
     assert pair.correlation.mean < 1.0

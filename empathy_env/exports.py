@@ -1,0 +1,173 @@
+"""Data sets made of traces, in the chat format that trainers read.
+
+A row holds what the agent could see and what it said. Nothing else of a trace goes in: no mood, no
+need, nothing of the persona but their own words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypedDict
+
+from empathy_env.errors import InvalidArgument
+from empathy_env.messages import Message, from_agent, from_system, from_user
+from empathy_env.trace import Trace
+
+
+class Demonstration(TypedDict):
+    """A talk to imitate; it ends with the agent's last words."""
+
+    messages: list[Message]
+
+
+class Preference(TypedDict):
+    """Two things to say at the same point of the same talk, of which one led further."""
+
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+
+
+class Selected(NamedTuple):
+    """The talks that a data set is made of, and how many were left out.
+
+    Attributes:
+        traces: Those that were taken.
+        faulted: How many ended in a fault: they have no value.
+        unfinished: How many have no ending.
+        below: How many did not come out well enough.
+    """
+
+    traces: list[Trace]
+    faulted: int
+    unfinished: int
+    below: int
+
+
+def selected(
+    traces: Iterable[Trace], *, min_emotion: float = 0.0, success: bool = False
+) -> Selected:
+    """Return the finished talks that came out well enough.
+
+    Args:
+        traces: Of any agents.
+        min_emotion: The least final emotion, in [0, 100]; above 0, talks that the user left are
+            left out as well.
+        success: Whether only talks count that ended in success.
+
+    Raises:
+        InvalidArgument: If `min_emotion` is out of its range.
+    """
+    if not 0.0 <= min_emotion <= 100.0:
+        raise InvalidArgument(f"min_emotion={min_emotion} is outside [0, 100], for example 70.")
+    taken: list[Trace] = []
+    faulted = unfinished = below = 0
+    for trace in traces:
+        if trace.fault is not None:
+            faulted += 1
+        elif trace.outcome is None:
+            unfinished += 1
+        elif _well(trace, min_emotion, success):
+            taken.append(trace)
+        else:
+            below += 1
+    return Selected(taken, faulted, unfinished, below)
+
+
+def _well(trace: Trace, min_emotion: float, success: bool) -> bool:
+    if success:
+        return trace.outcome == "success" and trace.emotion(len(trace.turns)) >= min_emotion
+    left = trace.outcome == "left"
+    return not min_emotion or (not left and trace.emotion(len(trace.turns)) >= min_emotion)
+
+
+def demonstration(trace: Trace, *, raw: bool = False) -> Demonstration:
+    """Return a talk as a row for supervised fine-tuning.
+
+    Args:
+        trace: The talk.
+        raw: Take all that the agent wrote, its thoughts included, and not what the user heard.
+    """
+    return {"messages": _messages(trace, raw)[:-1]}
+
+
+def preferences(
+    traces: Sequence[Trace], *, margin: float = 0.1, raw: bool = False
+) -> list[Preference]:
+    """Return a row for preference tuning for each start from which two talks went apart.
+
+    Talks with the same start (person, need, seed, difficulty, limits, instructions) are of several
+    agents, or members of a group. Of each start the best paid and the worst paid talk are compared.
+    As far as they agree they are the prompt; the two next things that the agents said are the
+    choice. What came after is left out: the user's words in it are not the agent's to be trained
+    on.
+
+    Args:
+        traces: Finished talks, as `selected` returns them.
+        margin: By how much the best was paid more than the worst, at least; above 0.
+        raw: See `demonstration`.
+
+    Raises:
+        InvalidArgument: If `margin` is not above 0.
+    """
+    if not margin > 0.0:
+        raise InvalidArgument(f"margin={margin} is not above 0: talks paid alike prefer nothing.")
+    return list(_preferences(traces, margin, raw))
+
+
+def _preferences(traces: Sequence[Trace], margin: float, raw: bool) -> Iterator[Preference]:
+    groups: dict[object, list[Trace]] = {}
+    for trace in traces:
+        groups.setdefault(_start(trace), []).append(trace)
+    for group in groups.values():
+        worst, best = min(group, key=_paid), max(group, key=_paid)
+        if _paid(best) - _paid(worst) >= margin:
+            yield from _choice(_messages(best, raw), _messages(worst, raw))
+
+
+def _choice(best: Sequence[Message], worst: Sequence[Message]) -> Iterator[Preference]:
+    """Yield what was said where two talks go apart, if it was the agents who went apart."""
+    for place, (chosen, rejected) in enumerate(zip(best, worst, strict=False)):
+        if chosen != rejected:
+            if chosen["role"] == "assistant":
+                prompt = list(best[:place])
+                yield {"prompt": prompt, "chosen": [chosen], "rejected": [rejected]}
+            return
+
+
+def _start(trace: Trace) -> object:
+    """Return what talks have in common that start alike; of the user also who plays them."""
+    scenario, setup = trace.scenario, trace.setup
+    return (
+        scenario.persona.id,
+        scenario.need,
+        scenario.seed,
+        scenario.difficulty,
+        scenario.protocol.name,
+        scenario.max_turns,
+        scenario.max_chars,
+        trace.opening,
+        setup,
+        tuple(sorted(trace.weights.items())),
+    )
+
+
+def _paid(trace: Trace) -> float:
+    return math.fsum(
+        trace.weights[name] * value
+        for name, values in trace.rewards.items()
+        for value in values
+        if value is not None
+    )
+
+
+def _messages(trace: Trace, raw: bool) -> list[Message]:
+    """Return the talk as the agent saw it; it ends with the user."""
+    prompt = trace.setup.system_prompt
+    messages = [from_system(prompt)] if prompt is not None else []
+    messages.append(from_user(" ".join(trace.opening)))
+    for turn in trace.turns:
+        messages.append(from_agent(turn.raw if raw else turn.heard))
+        messages.append(from_user(" ".join(answer.reply for answer in turn.answers)))
+    return messages
