@@ -99,7 +99,8 @@ class Task:
         parts = load_parts(user, appraiser, speaker, appraiser_samples)
         self.appraiser, self.speaker, self.backend = parts
         if isinstance(self.protocol, ReportedProtocol):
-            _only_model(self.protocol, parts, appraiser, speaker)
+            own = appraiser is not None or speaker is not None or appraiser_samples != 1
+            _only_model(self.protocol, parts, own=own)
         self.system_prompt = _system_prompt(system_prompt, self.scaffold)
         self.max_turns = self.protocol.max_turns if max_turns is None else max_turns
         self.max_chars = max_chars
@@ -122,15 +123,11 @@ class Task:
 
     def begin(self, scenario: Scenario) -> Conversation:
         """Return the talk in which the user of this scenario has just opened."""
-        if isinstance(scenario.protocol, ReportedProtocol):
-            appraiser, speaker = None, None  # one model is the whole user there
-        else:
-            appraiser, speaker = self.appraiser, self.speaker
         room = Room(
             scenario=scenario,
             users=(seated(scenario),),
-            appraiser=appraiser or appraiser_of(scenario.protocol),
-            speaker=speaker or speaker_of(scenario.protocol),
+            appraiser=appraiser_of(scenario.protocol, self.appraiser),
+            speaker=speaker_of(scenario.protocol, self.speaker),
             scaffold=self.scaffold,
             backend=self.backend.name if self.backend else "code",
             system_prompt=self.system_prompt,
@@ -190,13 +187,11 @@ def _only_sampler(*defaults: bool) -> None:
         )
 
 
-def _only_model(
-    protocol: ReportedProtocol, parts: Parts, appraiser: object, speaker: object
-) -> None:
-    if parts.backend is None or appraiser is not None or speaker is not None:
+def _only_model(protocol: ReportedProtocol, parts: Parts, *, own: bool) -> None:
+    if parts.backend is None or own:
         raise InvalidArgument(
             f"protocol={protocol.name!r}: one model reports the emotion and speaks there. Give "
-            "user= a backend, or its spec, and leave appraiser and speaker out"
+            "user= a backend, or its spec, and leave appraiser, speaker and samples out"
         )
 
 

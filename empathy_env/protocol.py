@@ -262,10 +262,11 @@ class ReportedProtocol:
 
 
 def _finite(name: str, value: object) -> float:
-    if not isinstance(value, bool) and isinstance(value, (int, float)):
-        if abs(value) <= float_info.max:
-            return float(value)
-    raise InvalidArgument(f"Cannot have {name}={value!r}: a number is needed")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidArgument(f"Cannot have {name}={value!r}: a number is needed")
+    if not abs(value) <= float_info.max:
+        raise InvalidArgument(f"Cannot have {name}={value!r}: a finite number is needed")
+    return float(value)
 
 
 AnyProtocol = Protocol | ReportedProtocol

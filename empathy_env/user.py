@@ -36,13 +36,17 @@ from empathy_env.trace import Answer
 
 Item = Fact | Feeling | Belief
 
-_RULES = ("appraiser", "emotion", "messages", "noise", "scaffold", "speaker", "user")
-_RULE_FOLDERS = ("cues", "phrases")
+_RULES = (
+    *("appraiser", "emotion", "messages", "noise", "scaffold", "speaker", "user", "weights"),
+    *("asking", "briefing", "dialogue", "leaks", "model_appraiser", "model_speaker", "profile"),
+    *("quotation", "reporting", "speech", "stems", "structured", "voting"),
+)
+_RULE_FOLDERS = ("cues", "phrases", "prompts")
 
 
 @cache
 def rules_digest() -> str:
-    """Return a digest of all that a talk with the code user follows from, besides its trace.
+    """Return a digest of all that a talk follows from, besides its trace and models' replies.
 
     A trace records it, so that one made by other rules is not taken for one that was changed.
     """

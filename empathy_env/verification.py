@@ -18,6 +18,7 @@ from empathy_env.emotion import Mood
 from empathy_env.errors import Fault, RewardError, UnexpectedRequest
 from empathy_env.messages import CLEANING, clean
 from empathy_env.parts import appraiser_named, speaker_named
+from empathy_env.protocol import ReportedProtocol
 from empathy_env.replay import opened, played
 from empathy_env.reward import REWARDS, Term, load_function
 from empathy_env.scaffold import SCAFFOLDS
@@ -127,6 +128,7 @@ def _unverified(trace: Trace, allowed: frozenset[str]) -> tuple[str, ...]:
         ),
         f"replies (speaker {setup.speaker!r} is not run again)": (
             speaker_named(setup.speaker) is None
+            and not isinstance(trace.scenario.protocol, ReportedProtocol)
         ),
         f"what was heard (scaffold {setup.scaffold!r} is not known here)": (
             setup.scaffold not in SCAFFOLDS
@@ -147,6 +149,9 @@ def _check_turns(trace: Trace) -> None:
     """Play the talk again with the recorded replies of the models, and compare each turn."""
     talk = opened(trace)
     _require(0, "opening", trace.opening, talk.trace.opening)
+    if isinstance(trace.scenario.protocol, ReportedProtocol):
+        # Names the prompts: others are other rules.
+        _require(0, "speaker", trace.setup.speaker, talk.room.speaker.name)
     _require(0, "first mood", trace.start, talk.trace.start)
     for number, turn in enumerate(trace.turns, start=1):
         _require(number, "a turn after the end", talk.outcome, None)

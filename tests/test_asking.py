@@ -81,6 +81,12 @@ def test_a_model_that_fails_without_them_too_is_a_fault(bad):
     assert type(fault) is (UnparseableReply if bad == "garbage" else type(bad))
 
 
+def test_without_such_a_request_the_second_reply_counts():
+    requests, answer = played("garbage", "ok", withheld=None)
+    assert [request.purpose for request in requests] == ["appraise", "appraise-again"]
+    assert answer == Asked("ok", ("appraise failed with UnparseableReply",))
+
+
 def test_without_such_a_request_two_failures_are_a_fault():
     requests, fault = played("garbage", EmptyReply(""), withheld=None)
     assert len(requests) == 2
