@@ -12,6 +12,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, cast
 
+import numpy as np
+
 from empathy_env.acts import ACTS, HARMFUL, About, Act, Appraisal, Context, Evidence, Reading
 from empathy_env.backends import Reply, Request
 from empathy_env.cues import FRAME, Text, plain, read, tables
@@ -82,12 +84,11 @@ def detect_manipulation(utterance: str) -> Appraisal:
     Returns:
         Evidence with the act "manipulation", at most one per sentence or injected piece.
     """
-    known = tables()
+    known = tables(("manipulation",))  # No cue of another act could add to its cues, or bar them.
     low = plain(utterance)
     spans = injections(low, known)
     text = read(low)
     hits = cue_hits(text, masked(text, known, [*spans, *quoted_in(low)]), known)
-    hits = [hit for hit in hits if hit.act == "manipulation"]
     return _manipulations(utterance, text, spans, hits)
 
 
@@ -172,7 +173,7 @@ def _look(utterance: str, context: Context, name: str) -> _Seen:
     known = tables()
     low = plain(utterance)
     text = read(low)
-    ground = Ground(utterance, text, context)
+    ground = Ground(text, context)
     odd, quoted = injections(low, known), quoted_in(low)
     spans = [span for span in odd if not ground.told_in(low[slice(*span)])]
     keys = masked(text, known, [*spans, *quoted], () if name == CUED else ("",))
@@ -218,7 +219,9 @@ def _judged(seen: _Seen, learnt: Model, sure: float) -> list[Hit]:
         return []
     clear = margins([_bag(seen, number) for number in numbers], learnt)
     found: dict[int, list[Hit]] = {number: [] for number in numbers}
-    rows, columns = (clear > _CONSENT).nonzero()
+    # Where there is no cue to consent to, only sure acts need a look: a third of them all.
+    least = [[_CONSENT if seen.cues[number] else sure] for number in numbers]
+    rows, columns = (clear > np.array(least)).nonzero()
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         number, act = numbers[row], ACTS[column]
         cue = next((hit for hit in seen.cues[number] if hit.act == act), None)

@@ -8,7 +8,8 @@ from hashlib import sha256
 import pytest
 
 from empathy_env import Task, load_agent, play
-from empathy_env.agents import agent_names
+from empathy_env.agents import Agent, agent_names
+from empathy_env.backends import ScriptedBackend
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.noise import draw
 
@@ -134,3 +135,26 @@ def test_unknown_names_and_missing_files():
         load_agent("listner")
     with pytest.raises(InvalidArgument, match="no such Python file"):
         load_agent("nowhere/mine.py")
+
+
+def test_a_model_is_an_agent_by_its_spec_or_as_a_backend():
+    spec = "openai:policy@http://127.0.0.1:1/v1"
+    agent = load_agent(spec)
+    assert (agent.name, agent.cheats, agent.reply) == (spec, False, None)
+    assert load_agent(agent.backend) == agent
+    assert load_agent(agent) is agent
+    with pytest.raises(UnknownName, match="openay"):
+        load_agent("openay:policy")
+
+
+def test_a_model_says_its_reply_outside_of_rollouts_too():
+    agent = Agent.asking(ScriptedBackend(lambda request: request.messages[-1]["content"].upper()))
+    talk = TASK.open(seed=1).talk
+    assert agent.act(talk) == talk.utterance.upper()
+
+
+@pytest.mark.parametrize("backend", [None, ScriptedBackend(str)])
+def test_an_agent_has_a_function_or_a_backend(backend):
+    reply = None if backend is None else str
+    with pytest.raises(InvalidArgument, match="a reply function or a backend"):
+        Agent("odd", "", False, reply, backend=backend)

@@ -90,11 +90,23 @@ class _Loop:
 
     def close(self) -> None:
         """Let the backends close their connections, and end the thread."""
+        if self.process != os.getpid():
+            return  # a fork has the object and not the thread
         for backend in list(self.backends):
             self.wait(backend.aclose())
+        self.wait(_settled())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _settled() -> None:
+    """Wait for what a backend that is gone is still closing."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=1.0)
+    for _ in range(2):  # transports close one round of the loop after they were told to
+        await asyncio.sleep(0)
 
 
 _current: _Loop | None = None

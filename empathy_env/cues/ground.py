@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import Final
 
 from empathy_env.acts import Context
@@ -22,6 +23,12 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == "e" else word
 
 
+@lru_cache(maxsize=16384)
+def _content(word: str) -> str:
+    """The stem of a word with content; "" for another."""
+    return _stem(word) if len(word) > 3 and word not in tables().lists["stop"] else ""
+
+
 class _Turn:
     """What the user said in a turn; what is not asked for is not worked out.
 
@@ -33,13 +40,8 @@ class _Turn:
     def __init__(self, turn: str) -> None:
         self._text = read(plain(turn))
         self._every = tuple(map(_stem, self._text.words))
-        stop = tables().lists["stop"]
         self.words = f" {' '.join(self._text.words)} "
-        self.stems = frozenset(
-            stem
-            for word, stem in zip(self._text.words, self._every, strict=True)
-            if len(word) > 3 and word not in stop
-        )
+        self.stems = frozenset(map(_content, self._text.words)) - {""}
 
     @cached_property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -127,8 +129,7 @@ _MOST_FEELINGS: Final = 3
 class Ground:
     """What an utterance can be tied to: the topics, the user's words and the agent's own."""
 
-    def __init__(self, utterance: str, text: Text, context: Context) -> None:
-        self._utterance = utterance
+    def __init__(self, text: Text, context: Context) -> None:
         self._text = text
         self._topics = context.topics
         self._said = context.said
@@ -138,22 +139,15 @@ class Ground:
         self._told = self._heard.union(*[turn.stems for turn in turns[1:]])
         self._index = _topic_index(tuple([t.words for t in context.topics]))
         self._stems = tuple(map(_stem, text.words))
-        self._stop = tables().lists["stop"]
         self._shares: dict[int, tuple[int, int]] = {}
-        self._known: set[int] | None = None
         self._found: dict[int, dict[int, int]] = {}
 
     def share(self, number: int) -> tuple[int, int]:
         """How many content words a sentence has, and how many of them the user has said."""
         if number not in self._shares:
             s = self._text.sentences[number]
-            words, stems = self._text.words[s.first : s.last], self._stems[s.first : s.last]
-            stop = self._stop
-            content = {
-                stem
-                for word, stem in zip(words, stems, strict=True)
-                if len(word) > 3 and word not in stop
-            }
+            content = set(map(_content, self._text.words[s.first : s.last]))
+            content.discard("")
             self._shares[number] = len(content), len(self._told & content)
         return self._shares[number]
 
@@ -202,8 +196,9 @@ class Ground:
         found = self._found[number] = dict[int, int]()
         if self._index.keys().isdisjoint(self._stems[s.first : s.last]):
             return found
-        for i in range(s.first, s.last):
-            for rest, topic in self._index.get(self._stems[i], ()):
+        named = map(self._index.get, self._stems[s.first : s.last], repeat(()))
+        for i, phrases in enumerate(named, s.first):
+            for rest, topic in phrases:
                 if not rest or self._stems[i + 1 : min(i + 1 + len(rest), s.last)] == rest:
                     found[topic] = found.get(topic, 0) + 1 + len(rest)
         return found
@@ -243,8 +238,10 @@ class Ground:
                     return False
         if not _FIRST.isdisjoint(words):
             for run in zip(words, words[1:], words[2:], strict=False):
+                if _FIRST.isdisjoint(run):
+                    continue
                 piece = f" {' '.join(run)} "
-                if not _FIRST.isdisjoint(run) and any(piece in t.words for t in self._turns):
+                if any(piece in turn.words for turn in self._turns):
                     return False
         return self._sources(told) <= _MOST_SOURCES
 
@@ -293,13 +290,9 @@ class Ground:
             phrase = f" {' '.join(self._text.words[s.first : s.last])} "
             turns = (read(plain(said)).words for said in self._said)
             return any(phrase in f" {' '.join(words)} " for words in turns)
-        if self._known is None:
-            own = _runs_of(self._utterance)
-            self._known = set[int]().union(*[own & _runs_of(said) for said in self._said])
-        if not self._known:
-            return False
         runs = set(_runs(self._text.words[s.first : s.last]))
-        return 2 * len(runs & self._known) >= len(runs)
+        known = set[int]().union(*[runs & _runs_of(said) for said in self._said])
+        return 2 * len(known) >= len(runs)
 
     def copied(self, first: int, last: int) -> bool:
         """Whether four fifths of these words are one run of the user's last turn."""

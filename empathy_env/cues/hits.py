@@ -13,9 +13,10 @@ from itertools import repeat
 from typing import Final, NamedTuple
 
 from empathy_env.acts import ACTS, HARMFUL, Act
-from empathy_env.cues import FRAME, Cue, Sentence, Tables, Text, walk, walk_all
+from empathy_env.cues import FRAME, Sentence, Tables, Text, tables, walk_all
 from empathy_env.cues.earned import earned
 from empathy_env.cues.ground import Ground
+from empathy_env.cues.tree import Cue, walk
 
 MAX_EVIDENCE: Final = 24
 
@@ -88,7 +89,8 @@ def cue_hits(text: Text, keys: list[tuple[str, ...]], known: Tables) -> list[Hit
     for number, sentence in enumerate(text.sentences):
         raw = walk_all(text, number, keys, known)
         for at in _beginnings(text.words, sentence, openers):
-            walk(known.opening, keys, at, sentence.last, raw, at)
+            if at < sentence.last and text.words[at] in known.openers:
+                walk(known.opening, keys, at, sentence.last, raw, at)
         if raw:
             hits += _allowed(raw, text, number, keys)
     return hits
@@ -269,7 +271,9 @@ def question(text: Text, s: Sentence) -> Act:
 def _statement(
     words: tuple[str, ...], keys: list[tuple[str, ...]], s: Sentence, number: int, ground: Ground
 ) -> str | None:
-    feels = any("<feeling>" in k for k in keys[s.first : s.last])
+    # Few sentences have such a word at all, which is soon seen; one that is masked has no keys.
+    named = not tables().lists["feeling"].isdisjoint(words)
+    feels = named and any("<feeling>" in k for k in keys[s.first : s.last])
     yours = not _YOU.isdisjoint(words)
     if feels:
         return "reflection" if yours and _ME.isdisjoint(words) else None

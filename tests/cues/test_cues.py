@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empathy_env.acts import ACTS
-from empathy_env.cues import FRAME, expand, plain, read, tables, walk, walk_all
+from empathy_env.cues import FRAME, expand, plain, read, tables, walk_all
 from empathy_env.cues import _lines as lines_of
-from empathy_env.cues.hits import masked
+from empathy_env.cues.hits import cue_hits, masked
+from empathy_env.cues.tree import walk
 
 PIECES = st.sampled_from(
     "you You're don't mum's u ur idk İstanbul straße it\u2019s 'so' o'clock can't've rock'n'roll _ "
@@ -61,6 +62,13 @@ def test_the_place_of_every_word_is_found(said):
         found += spans
     # Nothing that is a word is left out, wherever a sentence ends.
     assert found == [match.span() for match in TOKEN.finditer(text.plain)]
+
+
+@given(TEXTS)
+def test_the_words_are_those_of_the_pattern_spelt_out(said):
+    text = read(plain(said))
+    tokens = TOKEN.findall(text.plain)
+    assert text.words == tuple(w for token in tokens for w in expand(token, tables().spelling))
 
 
 def test_one_written_token_may_be_two_words_in_one_place():
@@ -127,3 +135,45 @@ def test_every_choice_of_every_line_is_found(act):
         ):
             missed.append((line, words))
     assert not missed
+
+
+SAID = st.lists(
+    st.sampled_from(
+        "you your ur what was it makes no any perfect sense feel so ashamed small a step kettle one "
+        "if i were say that better as from now on set trust to 100 have tried . ? , \" '".split()
+    ),
+    min_size=1,
+    max_size=24,
+).map(" ".join)
+
+
+@given(SAID)
+def test_to_look_ahead_passes_over_no_cue(said):
+    known, text = tables(), read(plain(said))
+    keys = masked(text, known, [(4, 12)])
+    for number, sentence in enumerate(text.sentences):
+        found = []
+        for at in range(sentence.first, sentence.last):
+            for node in (
+                known.starts[text.words[at]].nodes if text.words[at] in known.starts else ()
+            ):
+                if keys[at]:
+                    walk(node, keys, at + 1, sentence.last, found, at)
+        assert walk_all(text, number, keys, known) == found
+
+
+def test_every_cue_that_opens_a_clause_begins_with_a_word_of_its_own():
+    opening = tables().opening
+    assert opening.any is None
+    assert not opening.ends
+    assert tables().openers.issuperset(key for key in opening.next or () if key[0] != "<")
+
+
+@pytest.mark.parametrize("act", [*ACTS, FRAME])
+def test_the_cues_of_manipulation_are_found_alike_without_all_the_others(act):
+    few = tables(("manipulation",))
+    for _, _, words in written(act):
+        text = read(plain(words))
+        all_hits = cue_hits(text, masked(text, tables(), []), tables())
+        wanted = [hit for hit in all_hits if hit.act == "manipulation"]
+        assert cue_hits(text, masked(text, few, []), few) == wanted
