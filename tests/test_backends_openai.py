@@ -841,18 +841,7 @@ def test_a_backend_that_is_dropped_closes_its_connections(stub):
     assert session.closed
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        "",
-        pytest.param(
-            "del backend",
-            marks=pytest.mark.xfail(
-                reason="the base's loop ends before it is closed", strict=False
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("last", ["", "del backend"])
 def test_a_program_that_just_ends_leaves_no_warning(stub, last):
     code = (
         "from empathy_env.backends import Request, openai\n"

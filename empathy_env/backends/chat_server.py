@@ -261,15 +261,16 @@ class OpenAIBackend(AsyncBackend):
                 proxy=self._proxy,
             ) as response:
                 content = await response.read()
+        # Not chained, any of them: their frames hold the headers that were sent, and so the key,
+        # for whoever prints a traceback with its locals.
         except TimeoutError as error:
-            raise self._timed_out(error) from error
-        except aiohttp.ClientPayloadError as error:
-            raise CutOff(f"{self._address.url} broke off within its answer") from error
+            raise self._timed_out(error) from None
+        except aiohttp.ClientPayloadError:
+            raise CutOff(f"{self._address.url} broke off within its answer") from None
         except aiohttp.ClientResponseError as error:
-            # Not chained: it holds the headers that were sent, and so the key.
             raise Unreachable(f"{self._address.url} does not speak HTTP: {error.message}") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
         return _Answer(response.status, response.headers, self._address.masked(content))
 
     def _read(self, answer: _Answer) -> Reply:

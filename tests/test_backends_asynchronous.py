@@ -1,0 +1,80 @@
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from empathy_env.backends import AsyncBackend, Reply, Request
+from empathy_env.errors import TimedOut
+
+
+class Counting(AsyncBackend):
+    """Answers after a round of the loop, and keeps how many were under way at once."""
+
+    name = "counting"
+
+    def __init__(self):
+        self.under_way = self.most = 0
+        self.loops = set()
+
+    async def complete_async(self, request):
+        self.loops.add(id(asyncio.get_running_loop()))
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        if "fail" in request.purpose:
+            raise TimedOut("no answer in 60 s")
+        if "bug" in request.purpose:
+            raise ZeroDivisionError
+        return Reply(request.purpose)
+
+
+def asking(*purposes):
+    return [Request(purpose, ()) for purpose in purposes]
+
+
+def test_all_are_asked_at_once_and_answered_in_order():
+    backend = Counting()
+    replies = backend.complete(asking("a", "b", "c"))
+    assert [reply.text for reply in replies] == ["a", "b", "c"]
+    assert backend.most == 3
+
+
+def test_a_fault_takes_its_own_place_only_and_a_bug_is_raised():
+    one, fault, other = Counting().complete(asking("a", "fail", "c"))
+    assert (one.text, other.text) == ("a", "c")
+    assert isinstance(fault, TimedOut)
+    with pytest.raises(ZeroDivisionError):
+        Counting().complete(asking("a", "bug"))
+
+
+def test_nothing_asked_is_nothing_answered():
+    assert Counting().complete([]) == []
+
+
+def test_connections_live_on_one_loop_whichever_thread_asks():
+    backend = Counting()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(backend.complete, [asking("a", "b")] * 20))
+    assert all([reply.text for reply in replies] == ["a", "b"] for replies in found)
+    assert len(backend.loops) == 1
+
+
+def test_it_works_from_inside_a_running_loop():
+    async def notebook():
+        return Counting().complete(asking("a"))[0].text
+
+    assert asyncio.run(notebook()) == "a"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
+def test_a_fork_asks_on_a_loop_of_its_own():
+    backend = Counting()
+    backend.complete(asking("a"))
+    child = os.fork()
+    if child == 0:
+        answered = backend.complete(asking("b"))[0].text == "b"
+        os._exit(0 if answered else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
