@@ -32,7 +32,10 @@ class Asked(NamedTuple, Generic[T]):
 
 
 def asked(
-    request: Request, read: Callable[[str], T], *, withheld: Request | None = None
+    request: Request,
+    read: Callable[[str], T],
+    *,
+    withheld: Callable[[], Request] | None = None,
 ) -> Generator[Request, Reply, Asked[T]]:
     """Ask until a reply can be used: at most twice, and once with the agent's words withheld.
 
@@ -42,7 +45,8 @@ def asked(
     Args:
         request: What to ask.
         read: Reads the text of a reply; raises `UnparseableReply` if it has no meaning.
-        withheld: The same request without the agent's words, if it has any.
+        withheld: Gives the same request without the agent's words, if it has any; called when it
+            is needed, which is seldom.
 
     Raises:
         Fault: At once if it does not come from what was asked, such as a time-out; else the last.
@@ -61,7 +65,7 @@ def asked(
     if withheld is None:
         reply = yield _ending(request, "-again")
         return Asked(read(reply.text), tuple(notes))
-    reply = yield _ending(withheld, "-withheld")
+    reply = yield _ending(withheld(), "-withheld")
     value = read(reply.text)
     notes.append(f"{request.purpose} succeeded only without the agent's words")
     return Asked(value, tuple(notes), withheld=True)

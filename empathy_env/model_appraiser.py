@@ -75,31 +75,31 @@ class ModelAppraiser:
         def understood(reply: str) -> Reading:
             return read_appraisal(reply, utterance, context)
 
-        whole, bare = appraisal_requests(utterance, context)
-        answer = yield from asked(whole, understood, withheld=bare)
+        def withheld() -> Request:
+            return withheld_request(context)
+
+        request = appraisal_request(utterance, context)
+        answer = yield from asked(request, understood, withheld=withheld)
         if answer.withheld:
             return Reading((), answer.notes)
         return answer.value._replace(notes=answer.notes + answer.value.notes)
 
 
-class Requests(NamedTuple):
-    """What a model is asked, and the same with nothing in it that the agent wrote."""
-
-    whole: Request
-    withheld: Request
-
-
-def appraisal_requests(utterance: str, context: Context) -> Requests:
+def appraisal_request(utterance: str, context: Context) -> Request:
     """Return what a model is asked; what stays from turn to turn comes first."""
+    return _asking(context.talk or _persons(context), quoted(utterance), context)
+
+
+def withheld_request(context: Context) -> Request:
+    """Return the same with nothing in it that the agent wrote."""
+    return _asking(_persons(context), WITHHELD, context)
+
+
+def _asking(talk: Sequence[Message], words: str, context: Context) -> Request:
     board = _board(context.topics)
-    lines = as_lines(context.talk or _persons(context), user=_PERSON)
-    said = [line for line in lines.split("\n") if line.startswith(f'{{"{_PERSON}"')]
-
-    def asking(talk: str, words: str) -> Request:
-        wanted = f'{board.head}{talk}\ntold: {board.told}\n\nutterance:\n{{"utterance": {words}}}'
-        return Request(PURPOSE, (_rules(), from_user(wanted)), board.schema)
-
-    return Requests(asking(lines, quoted(utterance)), asking("\n".join([*said, ""]), WITHHELD))
+    lines = as_lines(talk, user=_PERSON)
+    wanted = f'{board.head}{lines}\ntold: {board.told}\n\nutterance:\n{{"utterance": {words}}}'
+    return Request(PURPOSE, (_rules(), from_user(wanted)), board.schema)
 
 
 def read_appraisal(reply: str, utterance: str, context: Context) -> Reading:

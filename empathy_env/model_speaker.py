@@ -48,7 +48,9 @@ class ModelSpeaker:
         """
         now = "\n".join(_now(moment))
         request = _request(moment, _aloud(moment), now)
-        withheld = _request(moment, _unheard(moment), now)
+
+        def withheld() -> Request:
+            return _request(moment, _unheard(moment), now)
 
         def read(text: str) -> Read:
             return read_speech(text, moment)

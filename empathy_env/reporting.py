@@ -112,21 +112,24 @@ class ReportingUser:
     def _report(
         self, talk: tuple[Message, ...], emotion: float
     ) -> Generator[Request, Reply, Asked[Report]]:
-        one, other = (
-            report_request(self.portrait, self.protocol, shown, emotion)
-            for shown in (talk, unreadable(talk))
-        )
-        return (yield from asked(one, read_report, withheld=other))
+        def request(shown: tuple[Message, ...]) -> Request:
+            return report_request(self.portrait, self.protocol, shown, emotion)
+
+        whole, bare = request(talk), lambda: request(unreadable(talk))
+        return (yield from asked(whole, read_report, withheld=bare))
 
     def _reply(
         self, talk: tuple[Message, ...], report: Report, emotion: float, *, closing: bool
     ) -> Generator[Request, Reply, Asked[str]]:
         state = self.protocol.label(emotion)
-        one, other = (
-            reply_request(self.portrait, self.protocol, shown, report, state=state, closing=closing)
-            for shown in (talk, unreadable(talk))
-        )
-        return (yield from asked(one, read_words, withheld=other))
+
+        def request(shown: tuple[Message, ...]) -> Request:
+            return reply_request(
+                self.portrait, self.protocol, shown, report, state=state, closing=closing
+            )
+
+        whole, bare = request(talk), lambda: request(unreadable(talk))
+        return (yield from asked(whole, read_words, withheld=bare))
 
     def _counted(self, report: Asked[Report], appraisal: Appraisal) -> tuple[int, tuple[str, ...]]:
         """Return the change that counts, and a note if it is not the one that was reported.

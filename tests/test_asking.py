@@ -28,7 +28,7 @@ def read(text):
 
 def played(*answers, withheld=BARE):
     """Ask, with these answers: texts, or faults. Returns the requests and what came of it."""
-    steps = asked(WHOLE, read, withheld=withheld)
+    steps = asked(WHOLE, read, withheld=withheld and (lambda: withheld))
     requests, left = [], list(answers)
     try:
         requests.append(next(steps))

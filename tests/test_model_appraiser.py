@@ -20,9 +20,10 @@ from empathy_env.model_appraiser import (
     MAX_NOTE,
     MAX_NOTES,
     ModelAppraiser,
-    appraisal_requests,
+    appraisal_request,
     appraisal_schema,
     read_appraisal,
+    withheld_request,
 )
 from empathy_env.speaker import TemplateSpeaker
 from empathy_env.verification import verify
@@ -126,7 +127,7 @@ ESCAPES = [
 @pytest.mark.parametrize("text", ESCAPES)
 def test_the_agents_words_stay_in_their_place(text):
     context = CONTEXT._replace(talk=(from_user(CONTEXT.heard), from_agent(text), from_user("Yes.")))
-    request = appraisal_requests(text, context).whole
+    request = appraisal_request(text, context)
     _, said, _, utterance = parts(request)
     assert said[1] == {"supporter": text}
     assert utterance == text
@@ -138,13 +139,13 @@ def test_the_agents_words_stay_in_their_place(text):
 
 def test_the_withheld_request_has_nothing_of_the_agents():
     talk = (from_user(CONTEXT.heard), from_agent("SECRET one"), from_user("I see."))
-    request = appraisal_requests("SECRET two", CONTEXT._replace(talk=talk)).withheld
+    request = withheld_request(CONTEXT._replace(talk=talk))
     assert "SECRET" not in str(request)
     assert parts(request)[1] == [{"person": CONTEXT.heard}, {"person": "I see."}]
 
 
 def test_without_messages_the_remembered_turns_are_sent():
-    said = parts(appraisal_requests(TEXT, CONTEXT).whole)[1]
+    said = parts(appraisal_request(TEXT, CONTEXT))[1]
     assert said == [{"person": CONTEXT.earlier[0]}, {"person": CONTEXT.heard}]
 
 
@@ -170,7 +171,7 @@ def test_the_form_is_closed_as_strict_modes_want_it():
 
 
 def test_the_prompt_defines_every_act_and_what_it_can_be_about():
-    prompt = appraisal_requests(TEXT, CONTEXT).whole.messages[0]["content"]
+    prompt = appraisal_request(TEXT, CONTEXT).messages[0]["content"]
     for name in (*ACTS, *ABOUTS):
         assert f"`{name}`" in prompt
     assert all(f"`{part}`" in prompt for part in ("topics", "talk", "told", "utterance"))
