@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from empathy_env.appraiser import RuleAppraiser
-from empathy_env.commands.console import AsJson, out, print_json, print_table, tracked
+from empathy_env.commands.console import AsJson, print_json, print_plain, print_table, tracked
 from empathy_env.errors import InvalidArgument
 from empathy_env.measures.agreement import Agreement, agreement
 from empathy_env.measures.bootstrap import Interval
@@ -52,7 +52,7 @@ def command(
         lost = sum(retests.faults.values())
         if lost:
             kinds = ", ".join(f"{kind} x{count}" for kind, count in retests.faults.items())
-            out.print(f"{name}: {lost} of {len(traces)} talks left out by faults: {kinds}")
+            print_plain(f"{name}: {lost} of {len(traces)} talks left out by faults: {kinds}")
     for name, one in noises.items():
         _print_noise(name, one)
     if pairs:
@@ -121,7 +121,7 @@ def _print_agreement(pairs: Sequence[Agreement]) -> None:
         )
         for pair in pairs
     ]
-    columns = ("user", "other user", "talks", "correlation", "same side of 50", "other minus user")
+    columns = ("user", "other user", "talks", "correlation", "same side of 50", "difference")
     print_table(columns, rows, "agreement about the final emotion, 95 % intervals over personas")
 
 
