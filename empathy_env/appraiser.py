@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -75,6 +76,7 @@ _SURE: Final = {"rules": 200.0, "rules-b": 0.0}
 """What it must exceed for another: more, where a cue would be expected."""
 
 
+@lru_cache(maxsize=256)  # a model appraiser and the kernel ask about the same turn
 def detect_manipulation(utterance: str) -> Appraisal:
     """Finds text that works on the user's state or on the score instead of on the talk.
 

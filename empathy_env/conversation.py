@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from empathy_env.acts import (
@@ -24,7 +25,7 @@ from empathy_env.acts import (
 )
 from empathy_env.appraiser import Appraiser, RuleAppraiser, detect_manipulation
 from empathy_env.backends import Reply, Request
-from empathy_env.emotion import Outcome
+from empathy_env.emotion import Mood, Outcome
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnparseableReply
 from empathy_env.messages import Message, clean, from_agent, from_system, from_user
 from empathy_env.noise import draw
@@ -53,7 +54,7 @@ class Room:
     backend: str
     system_prompt: str | None
 
-    @property
+    @cached_property
     def setup(self) -> Setup:
         """The parts by name, as a trace records them."""
         return Setup(
@@ -64,6 +65,16 @@ class Room:
             rules=rules_digest(),
             system_prompt=self.system_prompt,
         )
+
+    @cached_property
+    def opening(self) -> tuple[str, ...]:
+        """What each user opens with."""
+        return tuple(user.opening for user in self.users)
+
+    @cached_property
+    def start(self) -> tuple[Mood, ...]:
+        """Each user's mood before the first turn."""
+        return tuple(user.first_state.mood for user in self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,8 @@ class Conversation:
         return Trace(
             scenario=room.scenario,
             setup=room.setup,
-            opening=tuple(user.opening for user in room.users),
-            start=tuple(user.first_state.mood for user in room.users),
+            opening=room.opening,
+            start=room.start,
             turns=self.turns,
             meter=self.meter,
         )
@@ -131,7 +142,7 @@ class Conversation:
 
 def begin(room: Room) -> Conversation:
     """Return the talk in which the user has just opened. Asks no model."""
-    opening = " ".join(user.opening for user in room.users)
+    opening = " ".join(room.opening)
     system = (from_system(room.system_prompt),) if room.system_prompt is not None else ()
     return Conversation(
         room=room,
@@ -262,7 +273,8 @@ class Calls:
         again = sum(call.purpose == request.purpose for call in self.made)
         chance = draw(self.scenario.seed, self.turn, again, f"request:{request.purpose}")
         origin = f"{self.scenario.episode_id}/{self.turn}/{request.purpose}/{again}"
-        return replace(request, seed=int(chance * 2**31), origin=origin)
+        seed = int(chance * 2**31)
+        return Request(request.purpose, request.messages, request.schema, seed, origin)
 
     def add(self, request: Request, answer: Reply | Fault) -> None:
         """Keep a record of a request and its reply, or of the fault that it met."""
@@ -287,7 +299,9 @@ def recorded(steps: Generator[Request, Reply, T], calls: Calls) -> Generator[Req
                 calls.add(request, fault)
                 request = steps.throw(fault)
                 continue
-            reply = replace(reply, text=clean(reply.text, max_chars=LONGEST_REPLY).text)
+            text = clean(reply.text, max_chars=LONGEST_REPLY).text
+            if text != reply.text:
+                reply = replace(reply, text=text)
             calls.add(request, reply)
             request = steps.send(reply)
     except StopIteration as stop:

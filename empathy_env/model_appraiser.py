@@ -27,7 +27,7 @@ from empathy_env.acts import (
 )
 from empathy_env.appraiser import detect_manipulation
 from empathy_env.asking import asked
-from empathy_env.backends import Reply, Request
+from empathy_env.backends import Reply, Request, Schema
 from empathy_env.cues.hits import MAX_EVIDENCE
 from empathy_env.dialogue import as_lines, quoted
 from empathy_env.errors import UnparseableReply
@@ -169,7 +169,7 @@ def appraisal_schema(topics: tuple[str, ...]) -> Mapping[str, Any]:
         "topic": topic,
     }
     evidence = {"type": "array", "maxItems": MAX_EVIDENCE, "items": _closed(entry)}
-    return _closed({"evidence": evidence})
+    return Schema(_closed({"evidence": evidence}))
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from empathy_env.backends.asynchronous import AsyncBackend
-from empathy_env.backends.base import Backend, Reply, Request
+from empathy_env.backends.base import Backend, Reply, Request, Schema
 from empathy_env.backends.scripted import ScriptedBackend
 from empathy_env.errors import MissingExtra
 
@@ -60,6 +60,7 @@ __all__ = [
     "OpenAIBackend",
     "Reply",
     "Request",
+    "Schema",
     "ScriptedBackend",
     "batching",
     "budgeted",
