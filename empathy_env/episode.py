@@ -129,7 +129,7 @@ class Task:
             appraiser=appraiser_of(scenario.protocol, self.appraiser),
             speaker=speaker_of(scenario.protocol, self.speaker),
             scaffold=self.scaffold,
-            backend=self.backend.name if self.backend else "code",
+            backend=self.backend.name if self.backend is not None else "code",
             system_prompt=self.system_prompt,
         )
         return begin(room)

@@ -6,7 +6,8 @@ made of.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, cast
 
 from empathy_env.appraiser import READERS, Appraiser, RuleAppraiser
 from empathy_env.backends import Backend
@@ -17,7 +18,7 @@ from empathy_env.model_appraiser import ModelAppraiser
 from empathy_env.model_speaker import ModelSpeaker
 from empathy_env.reporting import NoAppraiser
 from empathy_env.speaker import BANKS, Speaker, TemplateSpeaker
-from empathy_env.voting import VotedAppraiser
+from empathy_env.voting import MOST_SAMPLES, VotedAppraiser
 
 MODEL = "model"
 
@@ -56,32 +57,41 @@ def load_parts(
         InvalidArgument: If something is unknown, or asks a model that is not there, or a model is
             there that nobody asks.
     """
-    shared = None if user == "code" else _backend("user", user)
-    judge = MODEL if appraiser is None and shared else appraiser
-    voice = MODEL if speaker is None and shared else speaker
-    own = {
-        purpose: _backend(name, given)
-        for purpose, name, given, known in (
-            ("appraise", "appraiser", judge, READERS),
-            ("speak", "speaker", voice, BANKS),
-        )
-        if _is_backend(given, known)
-    }
-    for name, given in (("appraiser", judge), ("speaker", voice)):
-        if given == MODEL and shared is None:
+    shared = None if isinstance(user, str) and user == "code" else _backend("user", user)
+    judge = MODEL if appraiser is None and shared is not None else appraiser
+    voice = MODEL if speaker is None and shared is not None else speaker
+    own: dict[str, Backend] = {}
+    if _is_backend(judge, READERS):
+        own["appraise"] = _backend("appraiser", judge)
+    if _is_backend(voice, BANKS):
+        own["speak"] = _backend("speaker", voice)
+    found = _sampled(_appraiser(judge), samples)
+    speaking = _speaker(voice)
+    _check_asked(shared, own, found, speaking)
+    return Parts(found, speaking, _asked(shared, own))
+
+
+def _check_asked(
+    shared: Backend | None, own: Mapping[str, Backend], judge: Appraiser | None, voice: object
+) -> None:
+    """Check that whoever asks a model has one, and that a model has somebody who asks it."""
+    inner = judge.inner if isinstance(judge, VotedAppraiser) else judge
+    for name, purpose, asks in (
+        ("appraiser", "appraise", isinstance(inner, ModelAppraiser)),
+        ("speaker", "speak", isinstance(voice, ModelSpeaker)),
+    ):
+        if asks and shared is None and purpose not in own:
             raise InvalidArgument(
                 f"{name}='model' asks the backend of user=, but user='code' has none: "
                 f"give user= a backend, or {name}= one of its own"
             )
-    if shared and judge in READERS and voice in BANKS:
+    by_code = isinstance(inner, RuleAppraiser), isinstance(voice, TemplateSpeaker)
+    answered = "appraise" in own or by_code[0], "speak" in own or by_code[1]
+    if shared is not None and all(answered):
         raise InvalidArgument(
             f"user={shared.name!r} is a backend that nobody asks: "
             "leave the appraiser or the speaker to it"
         )
-    found = _appraiser(judge)
-    if samples != 1:
-        found = VotedAppraiser(found or RuleAppraiser(), samples)
-    return Parts(found, _speaker(voice), _asked(shared, own))
 
 
 def appraiser_named(name: str) -> Appraiser | None:
@@ -90,10 +100,8 @@ def appraiser_named(name: str) -> Appraiser | None:
     >>> appraiser_named("model x3")
     VotedAppraiser(inner=ModelAppraiser(name='model'), samples=3)
     """
-    inner, by, samples = name.partition(" x")
-    if by and samples.isdecimal() and inner == MODEL:
-        return VotedAppraiser(ModelAppraiser(), int(samples))
-    known = (NoAppraiser(), ModelAppraiser(), *map(RuleAppraiser, READERS))
+    votes = (VotedAppraiser(ModelAppraiser(), times) for times in range(2, MOST_SAMPLES + 1))
+    known = (NoAppraiser(), ModelAppraiser(), *map(RuleAppraiser, READERS), *votes)
     return next((appraiser for appraiser in known if appraiser.name == name), None)
 
 
@@ -121,24 +129,55 @@ def _backend(name: str, given: object) -> Backend:
     return given
 
 
-def _appraiser(given: str | Backend | Appraiser | None) -> Appraiser | None:
+def _appraiser(given: object) -> Appraiser | None:
     if given is None:
         return None
     if isinstance(given, str) and given in READERS:
         return RuleAppraiser(given)
     if isinstance(given, (str, Backend)):
         return ModelAppraiser()
-    return given
+    known = isinstance(given, (ModelAppraiser, RuleAppraiser, VotedAppraiser, NoAppraiser))
+    _check_own("appraiser", given, "appraise", known, appraiser_named)
+    return cast("Appraiser", given)
 
 
-def _speaker(given: str | Backend | Speaker | None) -> Speaker | None:
+def _sampled(appraiser: Appraiser | None, samples: object) -> Appraiser | None:
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+        raise InvalidArgument(
+            f"appraiser_samples={samples!r}: a whole number from 1 to {MOST_SAMPLES} is needed"
+        )
+    return appraiser if samples == 1 else VotedAppraiser(appraiser or RuleAppraiser(), samples)
+
+
+def _speaker(given: object) -> Speaker | None:
     if given is None:
         return None
     if isinstance(given, str) and given in BANKS:
         return TemplateSpeaker(given)
     if isinstance(given, (str, Backend)):
         return ModelSpeaker()
-    return given
+    known = isinstance(given, (ModelSpeaker, TemplateSpeaker))
+    _check_own("speaker", given, "speak", known, speaker_named)
+    return cast("Speaker", given)
+
+
+def _check_own(
+    name: str, given: object, method: str, known: bool, named: Callable[[str], object]
+) -> None:
+    """Check a part that is a value: it has what it needs, and no name that means another."""
+    if isinstance(given, type) or not callable(getattr(given, method, None)):
+        raise InvalidArgument(
+            f"{name}={given!r}: expected a name, a backend or its spec, or an object with the "
+            f"method {method}"
+        )
+    own = getattr(given, "name", None)
+    if not isinstance(own, str):
+        raise InvalidArgument(f"{name}={given!r} has no name: traces record it; give it one")
+    if not known and named(own) is not None:
+        raise InvalidArgument(
+            f"{name}={given!r} has the name {own!r}, which means another one: traces would be "
+            "verified as if by that. Give it a name of its own"
+        )
 
 
 def _asked(shared: Backend | None, own: dict[str, Backend]) -> Backend | None:

@@ -13,7 +13,7 @@ from empathy_env.appraiser import detect_manipulation
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "injections.py"
 USERS = ("code", "model")
-MOST_MISSED = 0.47
+MOST_MISSED = 0.33
 """The share of the texts that the detector may miss; to be lowered, never raised."""
 
 
@@ -33,7 +33,7 @@ def played(script):
 
 def test_there_are_many_texts_of_many_kinds(script):
     texts = script.injections()
-    assert len({entry["text"] for entry in texts}) == len(texts) >= 40
+    assert len({entry["text"] for entry in texts}) == len(texts) >= 100
     assert len({entry["kind"] for entry in texts}) >= 12
 
 

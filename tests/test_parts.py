@@ -1,5 +1,5 @@
 import pytest
-from live import scripted_user
+from live import as_user, scripted_user
 
 from empathy_env import Task
 from empathy_env.appraiser import RuleAppraiser
@@ -82,6 +82,31 @@ def test_samples_are_a_vote():
     assert trace.turns[0].answers[0].error == 0.0
 
 
+class Own:
+    """A part of one's own."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def appraise(self, utterance, context): ...
+
+    def speak(self, moment): ...
+
+
+def test_parts_of_ones_own_are_taken_as_they_are():
+    own = Own("mine")
+    assert load_parts(appraiser=own, speaker=own)[:2] == (own, own)
+
+
+def test_a_backend_that_is_empty_is_a_backend():
+    class Empty(ScriptedBackend):
+        def __len__(self):
+            return 0
+
+    asked, _ = played(user=Empty(as_user))
+    assert asked == ["appraise", "speak"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
@@ -94,6 +119,22 @@ def test_samples_are_a_vote():
         ({"speaker": "model"}, InvalidArgument, "user='code' has none"),
         ({"samples": 3}, InvalidArgument, "always answers the same"),
         ({"user": MODEL, "samples": 0}, InvalidArgument, "appraiser_samples=0"),
+        ({"user": MODEL, "samples": 2.5}, InvalidArgument, "appraiser_samples=2.5"),
+        ({"user": MODEL, "samples": "3"}, InvalidArgument, "appraiser_samples='3'"),
+        ({"user": MODEL, "samples": 65}, InvalidArgument, "appraiser_samples=65"),
+        ({"appraiser": 5}, InvalidArgument, "appraiser=5"),
+        ({"speaker": ModelSpeaker}, InvalidArgument, "speaker=<class"),
+        ({"appraiser": Own("rules")}, InvalidArgument, "means another one"),
+        ({"appraiser": Own("model x5")}, InvalidArgument, "means another one"),
+        ({"speaker": Own("templates-b")}, InvalidArgument, "means another one"),
+        ({"appraiser": Own(None)}, InvalidArgument, "has no name"),
+        ({"appraiser": ModelAppraiser()}, InvalidArgument, "user='code' has none"),
+        ({"user": MODEL, "appraiser": MODEL, "speaker": MODEL}, InvalidArgument, "nobody asks"),
+        (
+            {"user": MODEL, "appraiser": RuleAppraiser(), "speaker": TemplateSpeaker()},
+            InvalidArgument,
+            "nobody asks",
+        ),
         (
             {"user": MODEL, "appraiser": "rules", "speaker": "templates"},
             InvalidArgument,
@@ -116,7 +157,9 @@ def test_a_speaker_is_found_by_the_name_that_a_trace_holds(name):
     assert speaker_named(name).name == name
 
 
-@pytest.mark.parametrize("name", ["mine", "model x", "rules x3", "model x1e3"])
+@pytest.mark.parametrize(
+    "name", ["mine", "model x", "rules x3", "model x1e3", "model x1", "model x99", "model x03"]
+)
 def test_somebodys_own_is_not_known(name):
     assert appraiser_named(name) is None
     assert speaker_named(name) is None

@@ -8,6 +8,7 @@ from empathy_env import Task, Trace, verify
 from empathy_env.backends import ScriptedBackend
 from empathy_env.errors import BackendFault, UnexpectedRequest
 from empathy_env.replay import replayed
+from empathy_env.trace import Call
 
 SAID = ["How have you been sleeping?", "And what happened then?", "I'm here."]
 
@@ -133,3 +134,17 @@ def test_a_talk_under_a_published_protocol_is_verified(protocol):
     mood = turn.answers[0].mood._replace(emotion=99.0)
     other = replace(turn, answers=(turn.answers[0]._replace(mood=mood),))
     assert verify(replace(trace, turns=(other,))).mismatch.what == "emotion"
+
+
+@pytest.mark.parametrize("change", ["notes", "calls"])
+def test_nothing_can_be_added_to_a_talk_under_a_published_protocol(change):
+    def reporting(request):
+        if request.purpose.startswith("report"):
+            told = {"means": "a question", "fits": "partly", "inner": "hm", "feeling": "low"}
+            return json.dumps({**told, "change": 4})
+        return json.dumps({"reply": f"Well. {request.seed}"})
+
+    trace = recorded(reporting, protocol="sage-2025")
+    more = {"notes": ("forged",), "calls": (*trace.turns[0].calls, Call("x", "y", "z"))}
+    turns = (replace(trace.turns[0], **{change: more[change]}), *trace.turns[1:])
+    assert verify(replace(trace, turns=turns)).mismatch.what == change

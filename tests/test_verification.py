@@ -179,3 +179,37 @@ def test_a_reward_that_cannot_be_imported_is_unverified_not_wrong():
 def test_a_mismatch_reads_as_a_sentence():
     verdict = verify(changed(TRACE, [*MOOD, "emotion"], 55.5))
     assert str(verdict.mismatch).startswith("turn 3: emotion is 55.5, but ")
+
+
+@pytest.mark.parametrize("name", ["appraiser", "speaker", "scaffold", "backend", "rules"])
+@pytest.mark.parametrize("value", [5, None, ["a"], {}])
+def test_a_name_that_is_none_is_a_mismatch_and_no_crash(name, value):
+    assert verify(changed(TRACE, ["setup", name], value)).mismatch.what == name
+
+
+@pytest.mark.parametrize("value", ["model x99", "model x1", "model x" + "9" * 5000])
+def test_an_appraiser_that_cannot_be_is_not_run_again(value):
+    verdict = verify(changed(TRACE, ["setup", "appraiser"], value))
+    assert any("not run again" in text for text in verdict.unverified)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "what"),
+    [
+        (["turns", 2, "answers"], [], "number of answers"),
+        (["turns", 2, "evidence", 0, "quote"], "never said", "quote"),
+        (["turns", 2, "evidence", 0, "intensity"], 9.0, "intensity"),
+        (["turns", 2, "outcome"], "time_up", "after the end"),
+        (["turns", 2, "heard"], "Something else.", "heard"),
+    ],
+)
+def test_other_rules_are_no_excuse_for_what_no_rules_allow(path, value, what):
+    old = replace(TRACE, setup=replace(TRACE.setup, rules="0123456789abcdef"))
+    verdict = verify(changed(old, path, value))
+    assert what in verdict.mismatch.what
+
+
+def test_a_reward_that_is_no_number_is_named():
+    values = (float("nan"), *TRACE.rewards["delta"][1:])
+    wrong = replace(TRACE, rewards={**TRACE.rewards, "delta": values})
+    assert verify(wrong).mismatch.what == "reward delta"

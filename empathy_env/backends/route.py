@@ -36,7 +36,7 @@ class Routed(AsyncBackend):
         self._by_purpose = dict(by_purpose)
         self._default = default
         parts = [f"{purpose}={self._by_purpose[purpose].name}" for purpose in sorted(by_purpose)]
-        parts += [f"default={default.name}"] if default else []
+        parts += [f"default={default.name}"] if default is not None else []
         self.name = f"routed({', '.join(parts)})"
 
     async def complete_async(self, request: Request) -> Reply:
@@ -45,13 +45,16 @@ class Routed(AsyncBackend):
 
     async def aclose(self) -> None:
         """Let go of what belongs to the running event loop."""
-        backends = [*self._by_purpose.values(), *([self._default] if self._default else [])]
+        backends = list(self._by_purpose.values())
+        if self._default is not None:
+            backends.append(self._default)
         once = {id(backend): backend for backend in backends}
         await asyncio.gather(*(backend.aclose() for backend in once.values()))
 
     def _backend(self, purpose: str) -> Backend:
         first, _, _ = purpose.partition("-")
-        backend = self._by_purpose.get(purpose) or self._by_purpose.get(first) or self._default
+        of_first = self._by_purpose.get(first, self._default)
+        backend = self._by_purpose.get(purpose, of_first)
         if backend is None:
             known = ", ".join(sorted(self._by_purpose))
             raise InvalidArgument(
