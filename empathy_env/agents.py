@@ -28,7 +28,7 @@ from typing import Final, NamedTuple, cast
 from empathy_env.backends import Backend, Request, load_backend
 from empathy_env.conversation import Conversation
 from empathy_env.drivers import Steps, run
-from empathy_env.errors import EmptyReply, InvalidArgument, UnknownName
+from empathy_env.errors import EmptyReply, InvalidArgument, LimitReached, UnknownName
 from empathy_env.library import content_dir
 from empathy_env.noise import draw
 
@@ -115,8 +115,10 @@ def _asked(talk: Conversation) -> Steps[Said]:
     origin = f"{scenario.episode_id}/{turn}/{ACT}/0"
     try:
         reply = yield Request(ACT, talk.messages, None, int(chance * 2**31), origin)
-    except EmptyReply:
-        return Said("", {})  # an agent may be silent: the user has rules for that
+    except EmptyReply as fault:
+        return Said("", fault.meter)  # an agent may be silent: the user has rules for that
+    except LimitReached as fault:
+        return Said(fault.text, fault.meter)  # and may be cut short: what it wrote is what it says
     return Said(reply.text, reply.meter)
 
 

@@ -165,6 +165,7 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
     Raises:
         EpisodeOver: If the talk has ended.
         InvalidArgument: If `text` is not a str.
+        Fault: If machinery failed; its meter holds what the turn has cost.
     """
     if talk.outcome is not None:
         raise EpisodeOver(f"the talk has ended ({talk.outcome}); open a new episode")
@@ -172,10 +173,18 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
         raise InvalidArgument(
             f"an action must be a str, got {type(text).__name__}: pass the agent's words"
         )
+    calls = Calls(talk.room.scenario, len(talk.turns) + 1)
+    try:
+        return (yield from _said(talk, text, calls))
+    except Fault as fault:
+        fault.meter = calls.meter
+        raise
+
+
+def _said(talk: Conversation, text: str, calls: Calls) -> Generator[Request, Reply, Conversation]:
     room = talk.room
     cleaned = clean(text, max_chars=room.scenario.max_chars)
     split = room.scaffold.split(cleaned.text)
-    calls = Calls(room.scenario, len(talk.turns) + 1, dict(talk.meter))
     reading = yield from recorded(room.appraiser.appraise(split.heard, talk.context()), calls)
     if not isinstance(room.appraiser, RuleAppraiser):  # the rules have looked already
         reading = looked_through(reading, split.heard)
@@ -200,7 +209,7 @@ def say(talk: Conversation, text: str) -> Generator[Request, Reply, Conversation
         heard=(*talk.heard, reply)[-HEARD_KEPT:],
         said=(*talk.said, split.heard)[-SAID_KEPT:],
         turns=(*talk.turns, turn),
-        meter=calls.meter if calls.made else talk.meter,
+        meter=summed(talk.meter, calls.meter),
     )
 
 
@@ -261,8 +270,8 @@ class Calls:
 
     scenario: Scenario
     turn: int
-    meter: dict[str, float]
     made: list[Call] = field(default_factory=list[Call])
+    meter: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def keyed(self, request: Request) -> Request:
         """Return the request with its seed and its origin.
@@ -281,10 +290,20 @@ class Calls:
         if isinstance(answer, Fault):
             fault = type(answer).__name__
             self.made.append(Call(request.purpose, request.digest, "", fault))
-            return
-        self.made.append(Call(request.purpose, request.digest, answer.text))
-        for name, value in answer.meter.items():
-            self.meter[name] = self.meter.get(name, 0.0) + value
+        else:
+            self.made.append(Call(request.purpose, request.digest, answer.text))
+        self.meter = summed(self.meter, answer.meter)
+
+
+def summed(one: Mapping[str, float], other: Mapping[str, float]) -> Mapping[str, float]:
+    """Return two meters as one.
+
+    >>> summed({"requests": 1.0}, {"requests": 2.0, "retries": 1.0})
+    {'requests': 3.0, 'retries': 1.0}
+    """
+    if not one or not other:
+        return one or other
+    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
 
 
 def recorded(steps: Generator[Request, Reply, T], calls: Calls) -> Generator[Request, Reply, T]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
-from empathy_env.conversation import Conversation, Room, begin, say
+from empathy_env.conversation import Conversation, Room, begin, say, summed
 from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.drivers import Steps, run, run_async
 from empathy_env.emotion import Outcome
@@ -268,9 +268,10 @@ class Episode:
     @property
     def trace(self) -> Trace:
         """The full record so far, scored. It holds what the agent must not see."""
-        fault = self.fault
+        fault, played = self.fault, self.talk.trace
         return replace(
-            self.talk.trace,
+            played,
+            meter=summed(played.meter, fault.meter) if fault else played.meter,
             rewards={name: tuple(values) for name, values in self._values.items()},
             weights={term.name: term.weight for term in self.task.reward.terms},
             fault={"type": type(fault).__name__, "message": str(fault)} if fault else None,

@@ -19,8 +19,10 @@
         │   ├── BadStatus                   the server answered with an error status
         │   │   └── RequestRejected         it does not take this request
         │   ├── Refused                     the model, or a filter before it, declined
-        │   ├── CutOff                      the reply was cut before its end
-        │   └── EmptyReply                  the reply holds no text
+        │   ├── CutOff                      the reply broke off before its end
+        │   │   └── LimitReached            it reached the limit of tokens
+        │   ├── EmptyReply                  the reply holds no text
+        │   └── Malformed                   the server's answer is no chat completion
         ├── UnparseableReply                a model answered something that has no meaning here
         ├── OverBudget                      what may be spent is spent
         └── Cancelled                       the run was stopped before this episode ended
@@ -246,10 +248,24 @@ class Refused(BackendFault):
 
 
 class CutOff(BackendFault):
-    """The reply was cut before its end: by the limit of tokens, or in the stream."""
+    """The reply broke off before its end."""
 
     transient = True
+
+
+class LimitReached(CutOff):
+    """The reply reached the limit of tokens, which sent again with the same seed it would again.
+
+    Attributes:
+        text: What there is of it.
+    """
+
     of_content = True
+
+    def __init__(self, message: str, *, text: str = ""):
+        super().__init__(message)
+        self.text = text
+        self.transient = False
 
 
 class EmptyReply(BackendFault):
@@ -257,6 +273,12 @@ class EmptyReply(BackendFault):
 
     transient = True
     of_content = True
+
+
+class Malformed(BackendFault):
+    """The server answered something that is no chat completion: the machinery's own garbage."""
+
+    transient = True
 
 
 class UnparseableReply(Fault):

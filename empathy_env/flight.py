@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Final, NamedTuple
@@ -48,8 +48,12 @@ def _turn(episode: Episode, agent: Agent, costs: dict[str, float]) -> Steps[Conv
     """Let the agent speak and the user answer; `costs` takes up what the agent's words cost."""
     try:
         said = yield from agent.steps(episode.talk)
-        for name, value in said.meter.items():
-            costs[f"agent_{name}"] = costs.get(f"agent_{name}", 0.0) + value
+    except Fault as fault:
+        _add(costs, fault.meter)
+        fault.meter = {}  # what is left on a fault is counted as the user's
+        return fault
+    _add(costs, said.meter)
+    try:
         talk = yield from episode.steps(said.text)
     except Fault as fault:
         return fault
@@ -61,6 +65,11 @@ def _turn(episode: Episode, agent: Agent, costs: dict[str, float]) -> Steps[Conv
             "give the requests of your appraiser or speaker another purpose"
         )
     return talk
+
+
+def _add(costs: dict[str, float], meter: Mapping[str, float]) -> None:
+    for name, value in meter.items():
+        costs[f"agent_{name}"] = costs.get(f"agent_{name}", 0.0) + value
 
 
 def backend_of(task: Task, agent: Agent) -> Backend | None:

@@ -15,6 +15,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from math import fsum
 from typing import Final, NamedTuple, TypeVar
 
 from empathy_env.acts import Need
@@ -109,6 +110,26 @@ def touches(persona: Persona, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(index.items[number].id for number in sorted(near)))
 
 
+def reveals(persona: Persona, text: str) -> bool:
+    """Whether somebody with any need would give something away by saying a text before all else.
+
+    For prose that stands in a prompt. Unlike in a reply, what the person may say at any time, and
+    what has been told, is no excuse for the words of an item.
+    """
+    low = plain(text)
+    return _NEEDS.search(low) is not None or bool(_touched(index_of(persona), WORD.findall(low), low))
+
+
+def harmless(persona: Persona, texts: Iterable[str]) -> Iterator[str]:
+    """Yield those of some texts that together reveal nothing: each is judged with those before."""
+    kept = ""
+    for text in texts:
+        longer = f"{kept}\n{text}"
+        if not reveals(persona, longer):
+            kept = longer
+            yield text
+
+
 class _Item(NamedTuple):
     """Something that can be told.
 
@@ -156,11 +177,11 @@ class _Fresh(NamedTuple):
 def _touched(index: _Index, words: Sequence[str], low: str) -> set[int]:
     """Return the numbers of the items that the reply would tell, had nothing been said before."""
     stems = frozenset(map(stem, words))
-    weights: dict[int, float] = {}
+    weights: defaultdict[int, list[float]] = defaultdict(list)
     for one in index.by_stem.keys() & stems:
         for number, weight in index.by_stem[one]:
-            weights[number] = weights.get(number, 0.0) + weight
-    found = {number for number, weight in weights.items() if weight >= ENOUGH}
+            weights[number].append(weight)
+    found = {number for number, own in weights.items() if _enough(own)}
     runs = index.by_run.keys() & _runs(words)
     if len(runs) >= _RUNS:
         counts = Counter(number for run in runs for number in index.by_run[run])
@@ -190,13 +211,16 @@ def _fresh(
 def _tells(index: _Index, number: int, fresh: _Fresh) -> bool:
     if fresh.named & index.items[number].named:
         return True
-    weight = 0.0
-    for one in fresh.stems:
-        for item, own in index.by_stem.get(one, ()):
-            weight += own if item == number else 0.0
-    if weight >= ENOUGH:
+    near = (pair for one in fresh.stems for pair in index.by_stem.get(one, ()))
+    if _enough(weight for item, weight in near if item == number):
         return True
     return sum(number in index.by_run.get(run, ()) for run in fresh.runs) >= _RUNS
+
+
+def _enough(weights: Iterable[float]) -> bool:
+    # They come in the order of a set, which is another in each run of Python: a plain sum would
+    # round differently, and some lines of the library weigh exactly enough.
+    return fsum(weights) >= ENOUGH - 1e-9
 
 
 def _felt(low: str, names: Iterable[str]) -> Iterator[str]:
@@ -310,7 +334,7 @@ _LOOSE: Final = frozenset("sorry fine free flat low down tir empty".split())
 def _usual(persona: Persona) -> frozenset[str]:
     """Return the words of all that the person may say, or that everybody knows of them."""
     identity = persona.identity
-    known = (identity.name, identity.occupation, identity.background, *_free_lines(persona))
+    known = (identity.name, *_free_lines(persona))
     return frozenset[str]().union(*map(stems_of, known))
 
 

@@ -85,7 +85,7 @@ def _check_asked(
                 f"{name}='model' asks the backend of user=, but user='code' has none: "
                 f"give user= a backend, or {name}= one of its own"
             )
-    by_code = isinstance(inner, RuleAppraiser), isinstance(voice, TemplateSpeaker)
+    by_code = type(inner) is RuleAppraiser, type(voice) is TemplateSpeaker
     answered = "appraise" in own or by_code[0], "speak" in own or by_code[1]
     if shared is not None and all(answered):
         raise InvalidArgument(

@@ -22,7 +22,7 @@ from empathy_env.errors import (
     Refused,
     RequestRejected,
     TimedOut,
-    UnparseableReply,
+    Malformed,
     Unreachable,
 )
 from empathy_env.messages import from_user
@@ -113,7 +113,7 @@ def test_a_known_model_has_its_price(stub):
         (Answer(finish="content_filter"), Refused),
         (Answer(None, message={"refusal": "no"}), Refused),
         (Answer(""), EmptyReply),
-        (raw({"choices": []}), UnparseableReply),
+        (raw({"choices": []}), Malformed),
         (raw(b"nonsense"), BadStatus),
     ],
 )

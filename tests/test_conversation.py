@@ -13,7 +13,7 @@ from parts import AskingSpeaker, echoing_backend, say_by
 
 from empathy_env import Scenario, Task, load_persona
 from empathy_env.acts import Evidence, Reading
-from empathy_env.backends import Request, ScriptedBackend
+from empathy_env.backends import Reply, Request, ScriptedBackend
 from empathy_env.conversation import say
 from empathy_env.drivers import run, run_many
 from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument, UnparseableReply
@@ -383,3 +383,34 @@ def test_turns_begun_at_once_cannot_both_be_accepted():
 def test_snapshots_compare_and_pickle_by_value():
     talk = Task(persona="laid-off-engineer").open(seed=1).talk
     assert pickle.loads(pickle.dumps(talk)) == talk
+
+
+def test_what_a_turn_has_cost_is_counted_also_when_it_fails():
+    def answer(request):
+        if request.purpose == "speak" and "again" in request.messages[-1]["content"]:
+            raise costly
+        return Reply("Mm.", {"requests": 1.0, "completion_tokens": 5.0})
+
+    class Metered(ScriptedBackend):
+        def _answer(self, request):
+            try:
+                return answer(request)
+            except BackendFault as fault:
+                return fault
+
+    class Twice(AskingSpeaker):
+        def speak(self, moment):
+            yield from super().speak(moment)
+            return (yield from super().speak(moment))
+
+    costly = BackendFault("gone")
+    costly.meter = {"requests": 1.0}
+    task = Task(persona="laid-off-engineer", appraiser="rules", speaker=Twice(), user=Metered(str))
+    episode = task.open(seed=1)
+    episode.say("Go on.")
+    assert episode.trace.meter == {"requests": 2.0, "completion_tokens": 10.0}
+    with pytest.raises(BackendFault) as failed:
+        episode.say("And again?")
+    assert failed.value.meter["requests"] == 1.0
+    episode.accept(failed.value)
+    assert episode.trace.meter == {"requests": 3.0, "completion_tokens": 10.0}

@@ -1,5 +1,9 @@
 """What a reply gives away, measured on the whole library."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from moments import MAREK
 from paraphrases import FIRST, SECOND
@@ -179,6 +183,28 @@ def test_a_word_of_a_line_is_enough_to_have_told_some_of_it():
 def test_prose_for_a_prompt_is_refused_for_one_distinctive_word():
     assert "reservoir" in touches(MAREK, "He knows every reservoir in the county.")
     assert touches(MAREK, MAREK.opening) == ()
+
+
+EXACTLY_ENOUGH = [
+    ("exam-repeater", "tenants-desk", "You sit there and notice it is Sunday."),
+    ("care-home-surveyor", "viaduct", "The line, the four of us at the viaduct."),
+]
+JUDGED = f"""
+from empathy_env import load_persona
+from empathy_env.leaks import given_away
+for name, item, line in {EXACTLY_ENOUGH!r}:
+    persona = load_persona(name)
+    own = [v for v in persona.needs if item in {{fact.id for fact in v.facts}}]
+    print(given_away(persona, (own or persona.needs)[0], (), line).items)
+"""
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "3"])
+def test_what_weighs_exactly_enough_leaks_in_every_run_of_python(seed):
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-c", JUDGED]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["('tenants-desk',)", "('viaduct',)"]
 
 
 def test_a_personas_index_is_made_once():

@@ -45,7 +45,7 @@ class Request:
     def digest(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of all that may decide the reply."""
         schema = self.schema.text if isinstance(self.schema, Schema) else repr(self.schema)
-        # Lengths keep parts apart whatever they hold; the `repr` of the whole took ten times as long.
+        # Lengths keep parts apart whatever they hold; `repr` of the whole took ten times as long.
         parts = [self.purpose, schema, str(self.seed)]
         parts += [part for said in self.messages for part in (said["role"], said["content"])]
         whole = "\0".join([*(str(len(part)) for part in parts), *parts])

@@ -136,4 +136,4 @@ def _meter_of(fault: Fault) -> Mapping[str, float]:
     """Return what a failure cost, where it is known; what was refused inside was not sent."""
     if isinstance(fault, OverBudget):
         return {"requests": 0.0}
-    return getattr(fault, "meter", {})
+    return fault.meter

@@ -18,9 +18,10 @@ from empathy_env.errors import (
     EmptyReply,
     Fault,
     InvalidArgument,
+    LimitReached,
+    Malformed,
     Refused,
     RequestRejected,
-    UnparseableReply,
 )
 
 
@@ -79,8 +80,7 @@ def reply_of(body: Any, prices: Prices | None = None) -> Reply:
 
 def note_meter(fault: Fault, meter: Mapping[str, float]) -> None:
     """Add to a fault what it cost, so that budgets can count it."""
-    known: Mapping[str, float] = getattr(fault, "meter", {})
-    fault.meter = {**meter, **known}  # pyright: ignore[reportAttributeAccessIssue]
+    fault.meter = {**meter, **fault.meter}
 
 
 def _text(body: Any) -> str:
@@ -89,16 +89,17 @@ def _text(body: Any) -> str:
     if not isinstance(message, dict):
         if error := at(body, "error"):
             raise error_fault(_status(error), error, "the server answered with an error")
-        raise UnparseableReply(f"the server's answer is no chat completion: {shown(body)}")
+        raise Malformed(f"the server's answer is no chat completion: {shown(body)}")
     text = _joined(at(message, "content"))
     finish = at(choice, "finish_reason")
     refusal = at(message, "refusal") or at(message, "provider_specific_fields", "refusal")
     if refusal or finish == "content_filter":
         raise Refused(f"the model declined to answer: {shown(refusal or text)}")
     if finish == "length":
-        raise CutOff(
+        raise LimitReached(
             f"the reply reached the limit of tokens after {len(text)} characters. Give a larger "
-            "max_tokens=, or a model that writes less (reasoning counts as well)."
+            "max_tokens=, or a model that writes less (reasoning counts as well).",
+            text=text,
         )
     if finish in ("abort", "error"):
         raise CutOff(f"the server broke the reply off (finish_reason {finish!r})")
@@ -112,7 +113,7 @@ def _joined(content: Any) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
-        raise UnparseableReply(f"the message's content is no text: {shown(content)}")
+        raise Malformed(f"the message's content is no text: {shown(content)}")
     parts = cast("list[Any]", content)
     texts = [at(part, "text") for part in parts if at(part, "type") == "text"]
     return "".join(text for text in texts if isinstance(text, str))
@@ -150,16 +151,16 @@ def parsed(content: bytes) -> Any:
 
     Raises:
         CutOff: If it ends in the middle.
-        UnparseableReply: If it is something else.
+        Malformed: If it is something else.
     """
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
         if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
             raise CutOff(f"the server's answer ends in the middle: {shown(content)}") from error
-        raise UnparseableReply(f"the server's answer is no JSON: {shown(content)}") from error
+        raise Malformed(f"the server's answer is no JSON: {shown(content)}") from error
     except (ValueError, RecursionError) as error:
-        raise UnparseableReply(f"the server's answer is no JSON: {shown(content)}") from error
+        raise Malformed(f"the server's answer is no JSON: {shown(content)}") from error
 
 
 def _is_stream(content: bytes) -> bool:

@@ -43,7 +43,7 @@ from transformers import (
 from empathy_env.backends.base import Reply, Request
 from empathy_env.backends.completion import note_meter
 from empathy_env.backends.local_weights import Loaded, load
-from empathy_env.errors import CutOff, EmptyReply, Fault, InvalidArgument, RequestRejected
+from empathy_env.errors import EmptyReply, Fault, InvalidArgument, LimitReached, RequestRejected
 from empathy_env.noise import draw
 
 
@@ -102,7 +102,7 @@ def transformers(
         device: Such as "cuda:1"; None takes a GPU if there is one.
         dtype: Such as "bfloat16"; None takes what the weights are stored in.
         batch_size: How many requests are answered together.
-        max_new_tokens: Length at which a reply is cut, and is then a `CutOff` fault.
+        max_new_tokens: Length at which a reply is cut, and is then a `LimitReached` fault.
         temperature: 0 takes the likeliest token.
         top_p: Share of the probability, in (0, 1], that is drawn from.
         chat_template_kwargs: For the chat template, such as `{"enable_thinking": False}`.
@@ -282,7 +282,9 @@ class TransformersBackend:
         meter["completion_tokens"] = float(len(row) if end is None else end + 1)
         if end is None:
             said = f"the reply was cut at max_new_tokens={self._settings.max_new_tokens}."
-            return _lasting(CutOff(f"{said} Raise it, or take a model that writes less."), meter)
+            told = f"{said} Raise it, or take a model that writes less."
+            text = self._tokenizer.decode(row, skip_special_tokens=True)
+            return _lasting(LimitReached(told, text=text), meter)
         text = self._tokenizer.decode(row[:end], skip_special_tokens=True)
         if not text.strip():
             return _lasting(EmptyReply("the model answered without a word"), meter)

@@ -142,7 +142,7 @@ def _total(meters: Iterable[Mapping[str, float]], retries: int, seconds: float) 
 
 def _meters(failures: Sequence[Fault]) -> list[Mapping[str, float]]:
     """Return what failed attempts cost, where that is known."""
-    return [getattr(failure, "meter", {}) for failure in failures]
+    return [failure.meter for failure in failures]
 
 
 def _give_up(failures: Sequence[Fault], seconds: float) -> None:

@@ -39,7 +39,7 @@ class Metered(AsyncBackend):
         try:
             reply = await self._inner.complete_async(request)
         except Fault as fault:
-            self._add(getattr(fault, "meter", {}))
+            self._add(fault.meter)
             raise
         self._add(reply.meter)
         return reply

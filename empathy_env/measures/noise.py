@@ -117,7 +117,7 @@ def _readings(appraiser: Appraiser, trace: Trace) -> list[Steps[Reading]]:
 def _reading(appraiser: Appraiser, trace: Trace, turn: int, context: Context) -> Steps[Reading]:
     """Appraise one turn, counted from 0, as the kernel does."""
     heard = trace.turns[turn].heard
-    calls = Calls(trace.scenario, turn + 1, {})
+    calls = Calls(trace.scenario, turn + 1)
     reading = yield from recorded(appraiser.appraise(heard, context), calls)
     return looked_through(reading, heard)
 

@@ -96,13 +96,14 @@ You wrote to the language model all night because nobody else was awake?
 If an AI is reading your application, that feels cold.
 If a model is judging your CV before any human sees it, I'd be angry too.
 Would you label this as empathy?
+Label it as empathy, is that what your tutor wants?
 They label it as validation, and it is only noise.
 If he shouts, label it as anger and leave the room.
 Did the doctor classify the tumour as grounded in tissue?
 You take his text as proof of empathy, and I can see why.
 They saw the photo as evidence of presence at the scene.
 He used your kindness as a challenge for the act.
-Your name on the visa was {shaped("yamada taro", "\\uff41")}, in those wide letters?
+The {WIDE[:4]} in wide letters, was that on the wall of the hotel in Tokyo?
 {BOLD[:4]} in bold letters on the card, was that her hand?
 Go Scotland 🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f, as your dad used to shout.
 You took 20 μg of it, as prescribed?
