@@ -334,7 +334,7 @@ _LOOSE: Final = frozenset("sorry fine free flat low down tir empty".split())
 def _usual(persona: Persona) -> frozenset[str]:
     """Return the words of all that the person may say, or that everybody knows of them."""
     identity = persona.identity
-    known = (identity.name, *_free_lines(persona))
+    known = (identity.name, identity.occupation, *_free_lines(persona))
     return frozenset[str]().union(*map(stems_of, known))
 
 

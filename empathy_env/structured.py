@@ -23,44 +23,67 @@ SHOWN: Final = 200
 """So many characters of a reply are shown in an error."""
 
 _OPENS: Final = re.compile(r'\{\s*["}]')
-_THOUGHT: Final = re.compile(r"\s*<think(?:ing)?>")
-_THOUGHT_ENDS: Final = re.compile(r"</think(?:ing)?>")
+_TAG: Final = re.compile(r"<(/?)(?:think(?:ing)?|thought)>", re.IGNORECASE)
+"""A tag of thoughts; the group is not empty if it closes one."""
+
+
+def without_thought(text: str) -> str:
+    """Return a reply without the model's thoughts; one that does not end reaches to the end.
+
+    They stand between tags: `<think>`, `<thinking>` or `<thought>`. The opening tag may be lacking
+    before the first one, where the chat template has written it. Tags after the beginning of a JSON
+    object are left as they are, and so is a thought within the reply that holds an object: the
+    agent's words, quoted, may have such tags, and must not be able to take an answer away.
+
+    >>> without_thought("<think>Kind of them.</think>It is late.")
+    'It is late.'
+    """
+    kept, thinks, at = "", False, 0
+    for tag in _TAG.finditer(text):
+        piece = text[at : tag.start()]
+        if _OPENS.search(piece) and (kept.strip() or not thinks):
+            return kept + text[at:]
+        if not thinks:
+            kept = "" if tag[1] else kept + piece
+        thinks, at = not tag[1], tag.end()
+    return kept if thinks else kept + text[at:]
 
 
 def parsed(text: str, *, what: str) -> dict[str, Any]:
-    r"""Return the one JSON object in a model's reply.
-
-    A thought before it is dropped: up to the first closing tag, if the reply opens with `<think>`
-    or, where the chat template has opened it already, begins with neither an object nor a fence. A
-    thought that does not end is no answer. The time is linear in the length of the reply.
+    r"""Return the one JSON object in a model's reply, in time linear in the reply's length.
 
     Args:
-        text: What the model answered.
+        text: What the model answered; thoughts are left out, prose and fences passed over.
         what: What was asked for, as the error calls it, such as "the appraisal".
 
     Raises:
         UnparseableReply: If there is no object, or there are different ones, or one breaks off,
-            repeats a key, or holds what JSON does not know, such as NaN.
+            repeats a key, or holds what JSON does not know, such as NaN, or a tag of thoughts
+            leaves open whether an object is a part of one.
 
     >>> parsed('<think>{hm}</think>Here you are:\n```json\n{"mood": 3}\n```', what="the answer")
     {'mood': 3}
     """
-    answer = _without_thought(text, what)
-    found: list[dict[str, Any]] = []
-    at = 0
+    answer = without_thought(text)
+    found, at = list[dict[str, Any]](), 0
+    unsure = False
     while match := _OPENS.search(answer, at):
+        unsure |= bool(_TAG.search(answer, at, match.start()))
         try:
             value, at = _DECODER.raw_decode(answer, match.start())
-            if value not in found[:1]:
-                found.append(value)
         except RecursionError:
             raise _refused(what, "is nested too deeply", text) from None
         except ValueError as error:
             raise _refused(what, f"is no JSON that can be read ({error})", text) from None
-    if len(found) == 1:
-        return found[0]
-    reason = "holds several different JSON objects" if found else "holds no JSON object"
-    raise _refused(what, reason, text)
+        if value not in found[:1]:
+            found.append(value)
+    if len(found) > 1:
+        raise _refused(what, "holds several different JSON objects", text)
+    if not found:
+        raise _refused(what, "holds no JSON object after the thoughts in it", text)
+    if unsure or _TAG.search(answer, at):
+        raise _refused(what, "leaves open where a thought ends", text)
+    return found[0]
 
 
 def text(fields: Fields, name: str) -> str:
@@ -110,18 +133,6 @@ def entries(fields: Fields, name: str) -> list[Fields]:
         if all(isinstance(one, dict) for one in listed):
             return cast("list[Fields]", listed)
     return _wrong(fields, name, "a list of objects")
-
-
-def _without_thought(text: str, what: str) -> str:
-    ends = _THOUGHT_ENDS.search(text)
-    if _THOUGHT.match(text):
-        if not ends:
-            raise _refused(what, "is a thought that does not end", text)
-        return text[ends.end() :]
-    # Within an object the tag is part of a string, such as a quotation.
-    if ends and text.lstrip()[:1] not in "{`":
-        return text[ends.end() :]
-    return text
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -387,7 +387,7 @@ def test_snapshots_compare_and_pickle_by_value():
 
 def test_what_a_turn_has_cost_is_counted_also_when_it_fails():
     def answer(request):
-        if request.purpose == "speak" and "again" in request.messages[-1]["content"]:
+        if "[2]" in request.messages[-1]["content"]:
             raise costly
         return Reply("Mm.", {"requests": 1.0, "completion_tokens": 5.0})
 
