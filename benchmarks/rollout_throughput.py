@@ -1,6 +1,6 @@
 """Wall time of many concurrent episodes, beside bare loops that send the same requests.
 
-python benchmarks/rollout_throughput.py [--episodes 1024] [--turns 8] [--rounds 3] [--json]
+python benchmarks/rollout_throughput.py [--episodes 1024] [--turns 8] [--rounds 3] [--collect-often] [--json]
 
 A stub server in a process of its own answers after 50 ms. Where the system allows it, the client
 stays on one core and the server on another. Each turn asks twice: the model appraiser and the
@@ -36,6 +36,7 @@ import aiohttp
 from empathy_env import Agent, Task
 from empathy_env.acts import Reading
 from empathy_env.backends import AsyncBackend, Backend, Reply, Request, ScriptedBackend, openai
+from empathy_env.commands.rollout import COLLECTIONS
 from empathy_env.messages import from_user
 from empathy_env.rollout import rollouts_async
 from empathy_env.speaker import Moment, Speech
@@ -283,12 +284,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer")
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
+    parser.add_argument(
+        "--collect-often", action="store_true", help="leave the garbage collector as it is"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
         asyncio.run(serve(options.serve))
         return
+    if not options.collect_often:
+        gc.set_threshold(*COLLECTIONS)  # as `empathy-env rollout` does
     requests = requests_of(options.episodes, options.turns, options.parts)
     row = {"requests": sum(map(len, requests)), "episodes": len(requests)}
     row |= measured(options, requests)

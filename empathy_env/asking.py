@@ -1,8 +1,9 @@
 """How a model is asked so that the agent's words can cause no fault, and a machine's failure does.
 
-A reply that cannot be used is asked for once more. If that fails too, the same is asked with the
-agent's words withheld: an answer then shows that the model works and that it was these words which
-broke it. That is a finding about the agent and no fault. No answer then is a fault.
+A reply that cannot be used is asked for twice more: one that is garbled by chance would else be held
+against the agent too often. If that fails too, the same is asked with the agent's words withheld: an
+answer then shows that the model works and that it was these words which broke it. That is a finding
+about the agent and no fault. No answer then is a fault.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def asked(
     *,
     withheld: Callable[[], Request] | None = None,
 ) -> Generator[Request, Reply, Asked[T]]:
-    """Ask until a reply can be used: at most twice, and once with the agent's words withheld.
+    """Ask until a reply can be used: three times, and once with the agent's words withheld.
 
-    The purposes of the second and third request end in "-again" and "-withheld", so that each is
-    recorded apart and has a seed of its own.
+    The purposes end in "-again" from the second request on, and in "-withheld" at last, so that
+    they are recorded apart. The kernel gives each of them a seed of its own.
 
     Args:
         request: What to ask.
@@ -51,9 +52,9 @@ def asked(
     Raises:
         Fault: At once if it does not come from what was asked, such as a time-out; else the last.
     """
+    again = _ending(request, "-again")
     notes: list[str] = []
-    for ending in ("",) if withheld is None else ("", "-again"):
-        attempt = _ending(request, ending)
+    for attempt in (request, again, again) if withheld else (request, again):
         try:
             reply = yield attempt
             return Asked(read(reply.text), tuple(notes))
@@ -62,14 +63,12 @@ def asked(
                 raise
             # The type alone: it is what a trace keeps of a fault, so a replay notes the same.
             notes.append(f"{attempt.purpose} failed with {type(fault).__name__}")
-    if withheld is None:
-        reply = yield _ending(request, "-again")
-        return Asked(read(reply.text), tuple(notes))
-    reply = yield _ending(withheld(), "-withheld")
+    reply = yield _ending(withheld(), "-withheld") if withheld else again
     value = read(reply.text)
-    notes.append(f"{request.purpose} succeeded only without the agent's words")
-    return Asked(value, tuple(notes), withheld=True)
+    if withheld:
+        notes.append(f"{request.purpose} succeeded only without the agent's words")
+    return Asked(value, tuple(notes), withheld=withheld is not None)
 
 
 def _ending(request: Request, ending: str) -> Request:
-    return replace(request, purpose=request.purpose + ending) if ending else request
+    return replace(request, purpose=request.purpose + ending)

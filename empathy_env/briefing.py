@@ -6,7 +6,7 @@ first, so that a server need not read it anew.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -25,6 +25,8 @@ from empathy_env.structured import number, parsed, text
 
 UNREADABLE: Final = "(unreadable)"
 """What stands for the agent's words where a model could answer only without them."""
+LEFT_OUT: Final = "(left out)"
+"""What stands there for the person's own words, which may repeat them."""
 LONGEST_REPLY: Final = 4000
 """Longest reply of the user in characters; what is beyond is cut."""
 _WIDEST: Final = 1000
@@ -125,10 +127,19 @@ def reply_request(
     return Request("reply", (from_system(system), from_user(turn)), _REPLY)
 
 
-def unreadable(talk: Iterable[Message]) -> tuple[Message, ...]:
-    """Return the talk with all that the agent said withheld."""
-    withheld = from_agent(UNREADABLE)
-    return tuple(withheld if said["role"] == "assistant" else said for said in talk)
+def unreadable(talk: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the talk with all withheld that the agent said or that may repeat it.
+
+    Of the person's words the opening is left, which is the first message.
+    """
+    agents, persons = from_agent(UNREADABLE), from_user(LEFT_OUT)
+    later = (agents if said["role"] == "assistant" else persons for said in talk[1:])
+    return (*talk[:1], *later)
+
+
+def wordless(report: Report) -> Report:
+    """Return the report without its texts, which may repeat what the agent said."""
+    return Report("", "", "", "", report.change)
 
 
 def prompts_digest(protocol: ReportedProtocol) -> str:

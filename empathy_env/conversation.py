@@ -202,8 +202,8 @@ def _said(talk: Conversation, text: str, calls: Calls) -> Generator[Request, Rep
         notes=(*reading.notes, *(note for response in responses for note in response.notes)),
         calls=tuple(calls.made),
     )
-    return replace(
-        talk,
+    return Conversation(
+        room=room,
         users=tuple(response.state for response in responses),
         messages=(*talk.messages, from_agent(split.heard), from_user(reply)),
         heard=(*talk.heard, reply)[-HEARD_KEPT:],

@@ -2,8 +2,9 @@
 
 A reply is compared with what each item is told in: its lines, its prose and its keywords. What
 counts are words that are distinctive of the item: neither small words, nor words of what the
-person may say at any time, nor words that have been said aloud by anybody. Somebody who answers
-"no, it is not about my brother" to the agent's own guess has given nothing away.
+person may say at any time, nor words that have been said aloud by anybody. Their occupation is
+known to all. Somebody who answers "no, it is not about my brother" to the agent's own guess has
+given nothing away.
 
 Words find a telling and its light paraphrases, not every paraphrase; docs/live-users.md has the
 measured recall. So what is hidden is best kept where it cannot leak: out of the prompt.
@@ -111,17 +112,18 @@ def touches(persona: Persona, text: str) -> tuple[str, ...]:
 
 
 def reveals(persona: Persona, text: str) -> bool:
-    """Whether somebody with any need would give something away by saying a text before all else.
+    """Whether a text tells anything gated, of any need, or names one.
 
-    For prose that stands in a prompt. Unlike in a reply, what the person may say at any time, and
-    what has been told, is no excuse for the words of an item.
+    For prose that stands in a prompt: unlike in a reply, that the person may use the same words at
+    any time is no excuse.
     """
     low = plain(text)
-    return _NEEDS.search(low) is not None or bool(_touched(index_of(persona), WORD.findall(low), low))
+    found = _touched(index_of(persona), WORD.findall(low), low)
+    return bool(found) or _NEEDS.search(low) is not None
 
 
 def harmless(persona: Persona, texts: Iterable[str]) -> Iterator[str]:
-    """Yield those of some texts that together reveal nothing: each is judged with those before."""
+    """Yield the texts that reveal nothing; each is judged together with those yielded before."""
     kept = ""
     for text in texts:
         longer = f"{kept}\n{text}"
@@ -283,7 +285,8 @@ def _kept_index(key: Same) -> _Index:
     told += [(fact, variant.need) for variant in persona.needs for fact in variant.facts]
     weights = [_weights(item) for item, _ in told]
     open_ = (weights[number] for number, (item, _) in enumerate(told) if item.gate is None)
-    said, usual = stems_of(persona.opening).union(*open_), everyday() | _usual(persona)
+    said = stems_of(f"{persona.opening} {persona.identity.occupation}").union(*open_)
+    usual = everyday() | _usual(persona)
     shared = Counter(one for own in weights for one in own)
     keywords = [stems_of(" ".join(item.words)) for item, _ in told]
     free = frozenset[int]().union(*map(_runs_of, _free_lines(persona)))
@@ -332,10 +335,8 @@ _LOOSE: Final = frozenset("sorry fine free flat low down tir empty".split())
 
 
 def _usual(persona: Persona) -> frozenset[str]:
-    """Return the words of all that the person may say, or that everybody knows of them."""
-    identity = persona.identity
-    known = (identity.name, identity.occupation, *_free_lines(persona))
-    return frozenset[str]().union(*map(stems_of, known))
+    """Return the words of all that the person may say at any time, and their name."""
+    return stems_of(persona.identity.name).union(*map(stems_of, _free_lines(persona)))
 
 
 def _free_lines(persona: Persona) -> Iterator[str]:

@@ -37,8 +37,8 @@ from empathy_env.quotation import Ties, place
 from empathy_env.structured import Fields, choice, entries, parsed, text
 
 PURPOSE: Final = "appraise"
-WITHHELD: Final = '"(withheld)"'
-"""What stands for the agent's words where they are not sent."""
+WITHHELD: Final = "(withheld)"
+"""What stands for the agent's words, and for what may repeat them, where they are not sent."""
 MAX_NOTES: Final = 8
 """So many drops of one reply are noted one by one."""
 MAX_NOTE: Final = 120
@@ -87,18 +87,23 @@ class ModelAppraiser:
 
 def appraisal_request(utterance: str, context: Context) -> Request:
     """Return what a model is asked; what stays from turn to turn comes first."""
-    return _asking(context.talk or _persons(context), quoted(utterance), context)
+    return _asking(context.talk or _persons(context), utterance, context)
 
 
 def withheld_request(context: Context) -> Request:
-    """Return the same with nothing in it that the agent wrote."""
-    return _asking(_persons(context), WITHHELD, context)
+    """Return the same with nothing in it that the agent wrote, or that may repeat it.
+
+    Of what the person said the opening is kept, the first message of the talk.
+    """
+    opening = context.talk[:1]
+    later = len(_persons(context)) - len(opening)
+    return _asking([*opening, *[from_user(WITHHELD)] * later], WITHHELD, context)
 
 
-def _asking(talk: Sequence[Message], words: str, context: Context) -> Request:
+def _asking(talk: Sequence[Message], utterance: str, context: Context) -> Request:
     board = _board(context.topics)
-    lines = as_lines(talk, user=_PERSON)
-    wanted = f'{board.head}{lines}\ntold: {board.told}\n\nutterance:\n{{"utterance": {words}}}'
+    lines, last = as_lines(talk, user=_PERSON), f'{{"utterance": {quoted(utterance)}}}'
+    wanted = f"{board.head}{lines}\ntold: {board.told}\n\nutterance:\n{last}"
     return Request(PURPOSE, (_rules(), from_user(wanted)), board.schema)
 
 

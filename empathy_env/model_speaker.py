@@ -21,12 +21,12 @@ from empathy_env.asking import Asked, asked
 from empathy_env.backends import Reply, Request
 from empathy_env.dialogue import as_lines, quoted
 from empathy_env.errors import Fault
-from empathy_env.leaks import Same, given_away, touches
-from empathy_env.messages import Message, from_agent, from_system, from_user
+from empathy_env.leaks import Same, harmless, touches
+from empathy_env.messages import Message, from_system, from_user
 from empathy_env.persona import Belief, Persona
 from empathy_env.prompts import load_prompt
 from empathy_env.speaker import Manner, Moment, Speech, asks_after_safety, manner_of
-from empathy_env.speech import CORRECTIONS, NOTES, Read, Slip, read_speech
+from empathy_env.speech import CORRECTIONS, NOTES, Read, Slip, aloud, read_speech
 from empathy_env.stems import stems_of
 
 
@@ -47,7 +47,7 @@ class ModelSpeaker:
             Fault: If the model gives no words of the person's.
         """
         now = "\n".join(_now(moment))
-        request = _request(moment, _aloud(moment), now)
+        request = _request(moment, aloud(moment), now)
 
         def withheld() -> Request:
             return _request(moment, _unheard(moment), now)
@@ -72,16 +72,16 @@ def _request(
     return Request(purpose, (_system(Same(moment.persona)), asks))
 
 
-def _aloud(moment: Moment) -> tuple[Message, ...]:
-    return (*moment.talk, from_agent(moment.heard))
-
-
 def _unheard(moment: Moment) -> list[Message]:
-    """Return the talk without any word of the agent's."""
-    return [_SILENCE if said["role"] == "assistant" else said for said in _aloud(moment)]
+    """Return the talk without any word of the agent's: the person may have said those after them.
+
+    Only the opening, which came before, is kept.
+    """
+    opening, later = moment.talk[:1], aloud(moment)[len(moment.talk[:1]) :]
+    return [*opening, *({**said, "content": _WITHHELD} for said in later)]
 
 
-_SILENCE: Final = from_agent("...")
+_WITHHELD: Final = "(withheld)"
 
 
 def _correction(slips: Sequence[Slip]) -> str:
@@ -94,7 +94,7 @@ def _mended(moment: Moment, now: str, first: Read) -> Generator[Request, Reply, 
     """Ask for a reply without the slips of the first one, and keep the better of the two."""
     note = f"speak was asked again ({', '.join(first.slips)})"
     try:
-        reply = yield _request(moment, _aloud(moment), now, first.slips)
+        reply = yield _request(moment, aloud(moment), now, first.slips)
         second = read_speech(reply.text, moment)
     except Fault as fault:
         if not fault.of_content:
@@ -111,12 +111,15 @@ def _system(key: Same) -> Message:
 def sheet(persona: Persona) -> str:
     """Return what a model is told of a person for a whole episode; it gives nothing gated away."""
     who, voice = persona.identity, persona.voice
+    known = (sentence for sentence in _sentences(who.background) if not touches(persona, sentence))
+    usual = (_REGISTER[voice.register_], _VERBOSITY[voice.verbosity])
+    manner = harmless(persona, (*usual, *_sentences(voice.manner)))
+    taken = harmless(persona, (_line(reaction.because) for reaction in persona.reactions))
     parts = [
-        f"# {who.name}\n{who.age}, {who.pronouns}; {who.occupation}. {_line(who.background)}",
+        f"# {who.name}\n{who.age}, {who.pronouns}; {' '.join((f'{who.occupation}.', *known))}",
         _section("What has happened", _open_story(persona)),
-        _section("How you take things", _attitudes(persona)),
-        f"## How you talk\n{_REGISTER[voice.register_]} {_VERBOSITY[voice.verbosity]} "
-        f"{_line(voice.manner)} Language: {persona.language}.",
+        _section("How you take things", taken),
+        f"## How you talk\n{' '.join((*manner, f'Language: {persona.language}.'))}",
         *(_section(_SITUATIONS[name], lines) for name, lines in voice.lines),
         *(_section(_ASKED[name], lines) for name, lines in voice.answers),
     ]
@@ -135,6 +138,10 @@ def _section(title: str, lines: Iterable[str]) -> str:
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
 
 
+def _sentences(prose: str) -> list[str]:
+    return _SENTENCE.split(_line(prose))
+
+
 def _open_story(persona: Persona) -> Iterator[str]:
     """Yield what the opening tells, and what belongs to it of what happened.
 
@@ -145,17 +152,9 @@ def _open_story(persona: Persona) -> Iterator[str]:
     yield from (fact.text for fact in told)
     spoken = [line for fact in told for line in (fact.text, fact.says, *fact.more)]
     known = frozenset[str]().union(*map(stems_of, (persona.opening, *spoken)))
-    for sentence in _SENTENCE.split(_line(persona.happened)):
+    for sentence in _sentences(persona.happened):
         if not known.isdisjoint(stems_of(sentence)) and not touches(persona, sentence):
             yield sentence
-
-
-def _attitudes(persona: Persona) -> Iterator[str]:
-    told = frozenset(fact.id for fact in persona.facts if fact.gate is None)
-    for reaction in persona.reactions:
-        because = reaction.because
-        if not any(given_away(persona, v, told, because).any for v in persona.needs):
-            yield because
 
 
 _REGISTER: Final[Mapping[str, str]] = {

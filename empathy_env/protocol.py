@@ -168,7 +168,8 @@ class ReportedProtocol:
     start: float = 40.0
     """Emotion before the first turn (SAGE's code; RLVER's training simulator has 30)."""
     clamp: float | None = 10.0
-    """Most points that one turn can move; None: no limit (as in RLVER's training simulator)."""
+    """Most points that one turn can move, a whole number from 1 up; None: no limit (as in RLVER's
+    training simulator)."""
     floor: float = 0.0
     """Least emotion. SAGE's code has no floor; its data never go below 0."""
     ceiling: float = 100.0
@@ -216,9 +217,10 @@ class ReportedProtocol:
         self._check_order()
 
     def _check_order(self) -> None:
-        if self.clamp is not None and not self.clamp > 0:
+        if self.clamp is not None and not (self.clamp >= 1 and self.clamp.is_integer()):
             raise InvalidArgument(
-                f"Cannot have clamp={self.clamp:g}: a number above 0 is needed; None is no limit"
+                f"Cannot have clamp={self.clamp:g}: a whole number from 1 up is needed, for the "
+                "model reports whole points; None is no limit"
             )
         low = self.leave if self.leave_at is None else self.leave_at
         order = (self.floor, self.leave, self.fair, self.content, self.success, self.ceiling)

@@ -26,6 +26,7 @@ from empathy_env.briefing import (
     reply_request,
     report_request,
     unreadable,
+    wordless,
 )
 from empathy_env.emotion import Mood, Outcome
 from empathy_env.errors import InvalidArgument
@@ -123,12 +124,15 @@ class ReportingUser:
     ) -> Generator[Request, Reply, Asked[str]]:
         state = self.protocol.label(emotion)
 
-        def request(shown: tuple[Message, ...]) -> Request:
+        def request(shown: tuple[Message, ...], taken: Report) -> Request:
             return reply_request(
-                self.portrait, self.protocol, shown, report, state=state, closing=closing
+                self.portrait, self.protocol, shown, taken, state=state, closing=closing
             )
 
-        whole, bare = request(talk), lambda: request(unreadable(talk))
+        def bare() -> Request:
+            return request(unreadable(talk), wordless(report))
+
+        whole = request(talk, report)
         return (yield from asked(whole, read_words, withheld=bare))
 
     def _counted(self, report: Asked[Report], appraisal: Appraisal) -> tuple[int, tuple[str, ...]]:

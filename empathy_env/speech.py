@@ -16,10 +16,12 @@ from typing import Any, Final, Literal, NamedTuple, cast
 from empathy_env.cues import plain
 from empathy_env.errors import UnparseableReply
 from empathy_env.leaks import given_away, tells
+from empathy_env.messages import Message, from_agent
 from empathy_env.speaker import Moment
+from empathy_env.structured import without_thought
 
 Slip = Literal[
-    "leak", "role", "untold", "farewell", "need", "repeats", "gestures", "number", "long"
+    "leak", "role", "untold", "farewell", "need", "repeats", "gestures", "number", "silent", "long"
 ]
 
 CORRECTIONS: Final[Mapping[Slip, str]] = {
@@ -31,6 +33,7 @@ CORRECTIONS: Final[Mapping[Slip, str]] = {
     "repeats": "it repeated words that stand in the talk already; find new ones",
     "gestures": "it described gestures; write only what is said",
     "number": "it put your mood in a number",
+    "silent": "it held no words; say something, however short",
     "long": "it was far too long",
 }
 """What is said to a model whose reply slipped, the worst slip first. None repeats what slipped."""
@@ -44,6 +47,7 @@ NOTES: Final[Mapping[Slip, str]] = {
     "repeats": "the reply repeats words said before",
     "gestures": "the reply describes gestures",
     "number": "the reply puts the mood in a number",
+    "silent": "the reply holds no words",
     "long": "the reply was too long, and was cut",
 }
 """What a trace notes of a slip that was not mended."""
@@ -92,9 +96,8 @@ def read_speech(text: str, moment: Moment) -> Read:
     if said != own.text:
         slips.add("long")
     slips.update(slip for slip, holds in _CHECKS if holds(said, moment))
-    leaks = given_away(
-        moment.persona, moment.variant, _tellable(moment), said, known=_aloud(moment)
-    )
+    known = [line["content"] for line in aloud(moment)]
+    leaks = given_away(moment.persona, moment.variant, _tellable(moment), said, known=known)
     if leaks.items or leaks.others:
         slips.add("leak")
     if leaks.need:
@@ -123,7 +126,8 @@ def own_words(text: str, name: str) -> Own:
     r"""Return what the person says in a reply, up to where somebody else begins.
 
     A thought, end marks, a JSON line or quotation marks around it, and their own name before it are
-    taken off: they are how a model writes, and no words.
+    taken off: they are how a model writes, and no words. A few marks such as "..." are silence,
+    which is an answer: a person whom the agent has hurt may have no other.
 
     Args:
         text: The reply.
@@ -135,9 +139,8 @@ def own_words(text: str, name: str) -> Own:
     >>> own_words("Marek: It is what it is.\nSupporter: I hear you.", "Marek Dolan").text
     'It is what it is.'
     """
-    said, notes = text.strip(), list[str]()
-    if "think" in said and (without := _without_thought(said)) != said:
-        said = without
+    said, notes = without_thought(text).strip(), list[str]()
+    if said != text.strip():
         notes.append("a thought in the reply was left out")
     said, foreign = _unwrapped(_bare(said[:_READ]))
     if ":" in said[:_LABEL] and (label := _labels(name).own.match(said)):
@@ -149,15 +152,13 @@ def own_words(text: str, name: str) -> Own:
     said = said.strip()
     if _QUOTED.fullmatch(said):
         said = said[1:-1].strip()
-    if not any(map(str.isalnum, said)):
+    if not any(map(str.isalnum, said)) and not _silent(said):
         raise UnparseableReply(f"the speech: no words of the person's own in {text[:200]!r}")
     return Own(said, foreign, tuple(notes))
 
 
-_THOUGHT: Final = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|\Z)", re.DOTALL)
-_THOUGHT_ENDS: Final = re.compile(r"</think(?:ing)?>")
 _ENDS: Final = re.compile(
-    r"(?:\s*(?:</s>|<\|[^|<>\n]{1,40}\|>|<end_of_turn>|```))+\s*\Z|\A```\w*\s"
+    r"(?:\s{0,8}(?:</s>|<\|[^|<>\n]{1,40}\|>|<end_of_turn>|```))+\s*\Z|\A```\w*\s"
 )
 """The marks of an end, which some servers leave in place, and fences."""
 _ENDING: Final = (">", "`")
@@ -175,9 +176,12 @@ def _bare(said: str) -> str:
     return _ENDS.sub("", said).strip() if said[-1:] in _ENDING or said[:1] == "`" else said
 
 
-def _without_thought(said: str) -> str:
-    # Where the chat template has opened the thought, only its end stands in the reply.
-    return _THOUGHT_ENDS.split(_THOUGHT.sub("", said))[-1].strip()
+_WORDLESS: Final = re.compile(r"[^\w\[\]{}<>*_#`|\"'\\/=+~-]{1,30}")
+"""What a person writes in place of words, faces among it. More of it comes from a broken model."""
+
+
+def _silent(said: str) -> bool:
+    return _WORDLESS.fullmatch(said) is not None and any(map(str.isprintable, said))
 
 
 def _unwrapped(said: str) -> tuple[str, bool]:
@@ -216,13 +220,14 @@ _OTHER: Final = (
 
 @lru_cache(maxsize=256)
 def _labels(name: str) -> _Labels:
-    own = "|".join([*map(re.escape, {name, *name.split()}), _OWN])
-    mark = r"[*_#>\s]*"
+    own = "|".join([*map(re.escape, (name, *name.split())), _OWN])
+    # Bounded here and above: any number would be counted again from each of them on.
+    mark = r"[*_#>\s]{0,8}"
     return _Labels(
         re.compile(rf"{mark}(?:{own}){mark}:{mark}", re.IGNORECASE),
         re.compile(
             rf"(?:\A|\n){mark}(?:{_OTHER}){mark}:|\n{mark}(?:{own}){mark}:"
-            rf'|\n\s*\{{\s*"(?:supporter|person)"',
+            rf'|\n\s{{0,8}}\{{\s{{0,8}}"(?:supporter|person)"',
             re.IGNORECASE,
         ),
     )
@@ -289,8 +294,9 @@ def _tellable(moment: Moment) -> frozenset[str]:
     return moment.told.union(item.id for item in items if item.says in now)
 
 
-def _aloud(moment: Moment) -> list[str]:
-    return [*(said["content"] for said in moment.talk), moment.heard]
+def aloud(moment: Moment) -> tuple[Message, ...]:
+    """Return all that has been said before the person speaks."""
+    return (*moment.talk, from_agent(moment.heard))
 
 
 def _untold(said: str, moment: Moment) -> bool:
@@ -321,6 +327,8 @@ _SENTENCE: Final = re.compile(r"[.!?\n]+\s*")
 
 def _repeats(said: str, moment: Moment) -> bool:
     """Whether a sentence stands in what they have said, or most of it in what they were told."""
+    if _silent(said):
+        return False
     low = plain(said)
     long = [one for one in _SENTENCE.split(low) if len(one) >= _COPIED]
     if not long:
@@ -357,10 +365,16 @@ def _number(said: str, moment: Moment) -> bool:
     return _DIGIT.search(said) is not None and _NUMBER.search(plain(said)) is not None
 
 
+def _wordless(said: str, moment: Moment) -> bool:
+    del moment
+    return _silent(said)
+
+
 _CHECKS: Final[tuple[tuple[Slip, Callable[[str, Moment], bool]], ...]] = (
     ("untold", _untold),
     ("farewell", _farewell),
     ("repeats", _repeats),
     ("gestures", _gestures),
     ("number", _number),
+    ("silent", _wordless),
 )

@@ -80,9 +80,9 @@ def parsed(text: str, *, what: str) -> dict[str, Any]:
     if len(found) > 1:
         raise _refused(what, "holds several different JSON objects", text)
     if not found:
-        raise _refused(what, "holds no JSON object after the thoughts in it", text)
+        raise _refused(what, "holds no JSON object outside of thoughts", text)
     if unsure or _TAG.search(answer, at):
-        raise _refused(what, "leaves open where a thought ends", text)
+        raise _refused(what, "has an object in what may be a thought", text)
     return found[0]
 
 
@@ -160,8 +160,8 @@ _DECODER: Final = JSONDecoder(
 
 def _refused(what: str, reason: str, text: str) -> UnparseableReply:
     return UnparseableReply(
-        f"{what}: the reply {reason}. One JSON object was asked for: a server that holds its model "
-        f"to the schema gives one. The reply begins {text[:SHOWN]!r}"
+        f"{what}: the reply {reason}. One JSON object was asked for: a server that takes thoughts "
+        f"out and holds its model to the schema gives one. The reply begins {text[:SHOWN]!r}"
     )
 
 

@@ -6,17 +6,15 @@ chance is outvoted, and how far the samples disagree becomes the error bar of th
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from empathy_env.acts import Appraisal, Context, Evidence, Reading
+from empathy_env.acts import About, Appraisal, Context, Evidence, Reading
 from empathy_env.appraiser import Appraiser, RuleAppraiser
 from empathy_env.backends import Reply, Request
 from empathy_env.errors import InvalidArgument
-
-T = TypeVar("T")
 
 MOST_SAMPLES = 64
 """More appraisals of one utterance than this cost without telling more."""
@@ -66,12 +64,27 @@ class _Vote(NamedTuple):
     evidence: Evidence
 
 
+class _Place(NamedTuple):
+    start: int
+    end: int
+
+
+class _Judgement(NamedTuple):
+    """What a sample says of words; one judgement, since a strength belongs to its topic."""
+
+    intensity: float
+    grounded: bool
+    topic: str
+    about: About
+
+
 def vote(samples: Sequence[Appraisal]) -> Appraisal:
     """Return what more than half of the appraisals found, in order of appearance.
 
-    Pieces of evidence are taken for the same if they name the same act and their quotes overlap.
-    Each of its other parts (quote, intensity, about, topic, grounded, repeated) is the most common
-    one, the first of them at a tie.
+    Pieces of evidence are taken for the same if they name the same act and overlap the quote that
+    is kept: of those that enough samples overlap, the one that most samples have. Intensity,
+    topic, ground and what it is about are voted on together; at a tie the weakest count. The order
+    of the samples changes nothing.
 
     >>> one = Evidence("presence", "I'm here", 0, 8)
     >>> vote([(one,), (), (one,)]) == (one,)
@@ -79,47 +92,61 @@ def vote(samples: Sequence[Appraisal]) -> Appraisal:
     >>> vote([(one,), (), ()])
     ()
     """
-    votes = sorted(
-        (_Vote(number, piece) for number, sample in enumerate(samples) for piece in sample),
-        key=lambda vote: (vote.evidence.act, vote.evidence.start, vote.evidence.end),
-    )
-    kept = [
-        _merged([vote.evidence for vote in group])
-        for group in _alike(votes)
-        if 2 * len({vote.sample for vote in group}) > len(samples)
-    ]
+    by_act: dict[str, list[_Vote]] = defaultdict(list)
+    for number, sample in enumerate(samples):
+        for piece in sample:
+            by_act[piece.act].append(_Vote(number, piece))
+    kept = (piece for votes in by_act.values() for piece in _agreed(votes, len(samples)))
     return tuple(sorted(kept, key=lambda piece: (piece.start, piece.end, piece.act)))
 
 
-def _alike(votes: Iterable[_Vote]) -> list[list[_Vote]]:
-    """Group votes, sorted by act and place, in which the same act overlaps."""
-    groups: list[list[_Vote]] = []
-    act, end = "", -1
+def _agreed(votes: list[_Vote], samples: int) -> Iterator[Evidence]:
+    """Yield what more than half of the samples hold of one act; each vote counts for one quote."""
+    while (place := _commonest_place(votes, samples)) is not None:
+        yield _merged(place, [vote for vote in votes if _overlaps(vote, place)])
+        votes = [vote for vote in votes if not _overlaps(vote, place)]
+
+
+def _commonest_place(votes: Sequence[_Vote], samples: int) -> _Place | None:
+    """Return where the commonest quote stands that more than half of the samples overlap."""
+    found: dict[_Place, set[int]] = defaultdict(set)
     for vote in votes:
-        piece = vote.evidence
-        if piece.act == act and piece.start < end:
-            groups[-1].append(vote)
-            end = max(end, piece.end)
-        else:
-            groups.append([vote])
-            act, end = piece.act, piece.end
-    return groups
+        found[_place(vote)].add(vote.sample)
+    overlapping = {
+        place: len({vote.sample for vote in votes if _overlaps(vote, place)}) for place in found
+    }
+    enough = [place for place, count in overlapping.items() if 2 * count > samples]
+    ranked = sorted(enough, key=lambda place: (-len(found[place]), -overlapping[place], place))
+    return ranked[0] if ranked else None
 
 
-def _merged(pieces: Sequence[Evidence]) -> Evidence:
-    quote, start, end = _commonest((piece.quote, piece.start, piece.end) for piece in pieces)
-    return Evidence(
-        act=pieces[0].act,
-        quote=quote,
-        start=start,
-        end=end,
-        intensity=_commonest(piece.intensity for piece in pieces),
-        about=_commonest(piece.about for piece in pieces),
-        topic=_commonest(piece.topic for piece in pieces),
-        grounded=_commonest(piece.grounded for piece in pieces),
-        repeated=_commonest(piece.repeated for piece in pieces),
+def _place(vote: _Vote) -> _Place:
+    return _Place(vote.evidence.start, vote.evidence.end)
+
+
+def _overlaps(vote: _Vote, place: _Place) -> bool:
+    return vote.evidence.start < place.end and place.start < vote.evidence.end
+
+
+def _merged(place: _Place, votes: Sequence[_Vote]) -> Evidence:
+    """Return the evidence at a place, as most of the samples judge it."""
+    judged = _commonest({(vote.sample, _judgement(vote.evidence)) for vote in votes})
+    same = [vote.evidence for vote in votes if _place(vote) == place]
+    return same[0]._replace(
+        intensity=judged.intensity,
+        about=judged.about,
+        topic=judged.topic or None,
+        grounded=judged.grounded,
+        repeated=any(piece.repeated for piece in same),  # it depends on where the quote stands
     )
 
 
-def _commonest(values: Iterable[T]) -> T:
-    return Counter(values).most_common(1)[0][0]
+def _judgement(piece: Evidence) -> _Judgement:
+    return _Judgement(piece.intensity, piece.grounded, piece.topic or "", piece.about)
+
+
+def _commonest(held: Iterable[tuple[int, _Judgement]]) -> _Judgement:
+    """Return the judgement that most samples hold, the least of them at a tie."""
+    counts = Counter(judged for _, judged in held)
+    most = max(counts.values())
+    return min(judged for judged, count in counts.items() if count == most)

@@ -2,12 +2,13 @@
 
 import pytest
 
+from empathy_env import Task
 from empathy_env.asking import Asked, asked
-from empathy_env.backends import Reply, Request
+from empathy_env.backends import Reply, Request, ScriptedBackend
 from empathy_env.errors import (
-    CutOff,
     EmptyReply,
     Fault,
+    LimitReached,
     OverBudget,
     Refused,
     RequestRejected,
@@ -48,53 +49,71 @@ def test_a_reply_that_can_be_used_is_asked_for_once():
     assert played("ok") == ([WHOLE], Asked("ok"))
 
 
-CONTENT = ["garbage", Refused("no"), CutOff("..."), EmptyReply(""), RequestRejected("too long", status=400)]  # fmt: skip
+CONTENT = ["garbage", Refused("no"), LimitReached("..."), EmptyReply(""), RequestRejected("too long", status=400)]  # fmt: skip
 
 
-@pytest.mark.parametrize("bad", CONTENT, ids=lambda bad: type(bad).__name__)
-def test_what_may_come_of_the_words_is_asked_once_more(bad):
-    requests, answer = played(bad, "ok then")
-    assert [request.purpose for request in requests] == ["appraise", "appraise-again"]
-    assert requests[1].messages == WHOLE.messages
+AGAIN = ["appraise", "appraise-again", "appraise-again"]
+
+
+def failed(purpose, bad):
     name = "UnparseableReply" if bad == "garbage" else type(bad).__name__
-    assert answer == Asked("ok then", (f"appraise failed with {name}",))
+    return f"{purpose} failed with {name}"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("bad", CONTENT, ids=lambda bad: type(bad).__name__)
+def test_what_may_come_of_the_words_is_asked_again_twice(bad, times):
+    requests, answer = played(*[bad] * times, "ok then")
+    assert [request.purpose for request in requests] == AGAIN[: times + 1]
+    assert all(request.messages == WHOLE.messages for request in requests)
+    assert answer == Asked("ok then", tuple(failed(name, bad) for name in AGAIN[:times]))
 
 
 @pytest.mark.parametrize("bad", CONTENT, ids=lambda bad: type(bad).__name__)
 def test_words_that_break_the_model_are_withheld_and_no_fault(bad):
-    requests, answer = played(bad, "garbage", "ok")
-    assert [request.purpose for request in requests] == [
-        "appraise",
-        "appraise-again",
-        "appraise-withheld",
-    ]
-    assert requests[2].messages == BARE.messages
+    requests, answer = played(bad, "garbage", bad, "ok")
+    assert [request.purpose for request in requests] == [*AGAIN, "appraise-withheld"]
+    assert requests[-1].messages == BARE.messages
     assert (answer.value, answer.withheld) == ("ok", True)
-    assert len(answer.notes) == 3
-    assert "without the agent's words" in answer.notes[2]
+    assert len(answer.notes) == 4
+    assert "without the agent's words" in answer.notes[-1]
 
 
 @pytest.mark.parametrize("bad", CONTENT, ids=lambda bad: type(bad).__name__)
-def test_a_model_that_fails_without_them_too_is_a_fault(bad):
-    requests, fault = played(bad, bad, bad)
-    assert len(requests) == 3
+def test_a_model_that_fails_without_them_too_is_a_fault_after_four_requests(bad):
+    requests, fault = played(bad, bad, bad, bad)
+    assert len(requests) == 4
     assert type(fault) is (UnparseableReply if bad == "garbage" else type(bad))
 
 
-def test_without_such_a_request_the_second_reply_counts():
-    requests, answer = played("garbage", "ok", withheld=None)
-    assert [request.purpose for request in requests] == ["appraise", "appraise-again"]
-    assert answer == Asked("ok", ("appraise failed with UnparseableReply",))
+def test_without_such_a_request_it_is_asked_again_twice_too():
+    requests, answer = played("garbage", "garbage", "ok", withheld=None)
+    assert [request.purpose for request in requests] == AGAIN
+    assert answer == Asked("ok", tuple(failed(name, "garbage") for name in AGAIN[:2]))
 
 
-def test_without_such_a_request_two_failures_are_a_fault():
-    requests, fault = played("garbage", EmptyReply(""), withheld=None)
-    assert len(requests) == 2
+def test_without_such_a_request_the_last_failure_is_the_fault():
+    requests, fault = played("garbage", "garbage", EmptyReply(""), withheld=None)
+    assert len(requests) == 3
     assert isinstance(fault, EmptyReply)
 
 
+def test_each_attempt_has_a_seed_of_its_own():
+    seeds = []
+
+    def model(request):
+        if request.purpose.startswith("appraise"):
+            seeds.append(request.seed)
+            return "garbage" if len(seeds) < 3 else '{"evidence": []}'
+        return "I could not say."
+
+    task = Task(persona="laid-off-engineer", user=ScriptedBackend(model), speaker="templates")
+    task.open(seed=3).say("How are you?")
+    assert len(set(seeds)) == 3
+
+
 @pytest.mark.parametrize("machine", [TimedOut("late"), OverBudget("spent")])
-@pytest.mark.parametrize("before", [(), ("garbage",), ("garbage", "garbage")])
+@pytest.mark.parametrize("before", [(), ("garbage",), ("garbage",) * 2, ("garbage",) * 3])
 def test_a_failure_of_the_machinery_is_a_fault_at_once(machine, before):
     requests, fault = played(*before, machine)
     assert fault is machine

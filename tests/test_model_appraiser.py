@@ -14,7 +14,7 @@ from empathy_env.backends import ScriptedBackend
 from empathy_env.conversation import looked_through, say
 from empathy_env.cues.hits import MAX_EVIDENCE
 from empathy_env.drivers import run
-from empathy_env.errors import CutOff, Refused, TimedOut, UnparseableReply
+from empathy_env.errors import LimitReached, Refused, TimedOut, UnparseableReply
 from empathy_env.messages import from_agent, from_user
 from empathy_env.model_appraiser import (
     MAX_NOTE,
@@ -25,7 +25,7 @@ from empathy_env.model_appraiser import (
     read_appraisal,
     withheld_request,
 )
-from empathy_env.speaker import TemplateSpeaker
+from empathy_env.speaker import Speech, TemplateSpeaker
 from empathy_env.verification import verify
 from tests.lighthouse import CONTEXT, TOPICS
 
@@ -141,7 +141,19 @@ def test_the_withheld_request_has_nothing_of_the_agents():
     talk = (from_user(CONTEXT.heard), from_agent("SECRET one"), from_user("I see."))
     request = withheld_request(CONTEXT._replace(talk=talk))
     assert "SECRET" not in str(request)
-    assert parts(request)[1] == [{"person": CONTEXT.heard}, {"person": "I see."}]
+    assert parts(request)[1] == [{"person": CONTEXT.heard}, {"person": "(withheld)"}]
+
+
+def test_it_has_nothing_of_what_the_person_said_since_either_for_that_may_repeat_it():
+    said = [from_user("Hello."), from_agent("Say SECRET."), from_user("SECRET?"), from_agent("Hm.")]
+    request = withheld_request(CONTEXT._replace(talk=(*said, from_user("You said SECRET."))))
+    assert "SECRET" not in str(request)
+    assert [line["person"] for line in parts(request)[1]] == ["Hello.", *["(withheld)"] * 2]
+
+
+def test_without_messages_nobody_knows_which_line_was_the_opening():
+    context = CONTEXT._replace(earlier=("SECRET?", "Yes."), heard="You said SECRET.")
+    assert parts(withheld_request(context))[1] == [{"person": "(withheld)"}] * 3
 
 
 def test_without_messages_the_remembered_turns_are_sent():
@@ -356,7 +368,7 @@ def breaks_on(word, failing):
     return model
 
 
-FAILING = ["no json", Refused("no"), CutOff("...")]
+FAILING = ["no json", Refused("no"), LimitReached("...")]
 
 
 @pytest.mark.parametrize("failing", FAILING, ids=lambda f: type(f).__name__)
@@ -369,6 +381,7 @@ def test_words_that_break_the_model_are_silence_and_no_fault(failing):
     assert [call.purpose for call in after.turns[0].calls] == [
         "appraise",
         "appraise-again",
+        "appraise-again",
         "appraise-withheld",
     ]
     assert "without the agent's words" in after.turns[0].notes[-1]
@@ -377,6 +390,25 @@ def test_words_that_break_the_model_are_silence_and_no_fault(failing):
 def test_words_of_an_earlier_turn_cause_no_fault_later():
     talk, _ = talk_with(breaks_on("ZORK", "no json"), ["ZORK, your fault.", "Not your fault."])
     assert [turn.evidence for turn in talk.turns] == [(), ()]
+
+
+def test_words_that_the_speaker_repeated_cause_no_fault_later():
+    refuse = breaks_on("ZORK", Refused("a filter"))
+
+    class Parrot:
+        name = "parrot"
+
+        def speak(self, moment):
+            yield from ()
+            return Speech(f"You say {moment.heard}", "neutral", (), ())
+
+    backend = ScriptedBackend(refuse)
+    task = Task(persona="laid-off-engineer", user=backend, speaker=Parrot())
+    episode = task.open(seed=3)
+    episode.say("ZORK")
+    episode.say("It was not your fault.")
+    assert "ZORK" in episode.trace.turns[0].answers[0].reply
+    assert [turn.evidence for turn in episode.trace.turns] == [(), ()]
 
 
 def test_a_model_that_fails_whatever_was_said_is_a_fault():

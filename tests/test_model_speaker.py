@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moments import MAREK, moment, piece
 
-from empathy_env import Task, load_agent, load_personas
+from empathy_env import Task, load_agent, load_persona, load_personas
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.backends import Reply, ScriptedBackend
 from empathy_env.drivers import run
 from empathy_env.emotion import Felt, Mood
 from empathy_env.errors import EmptyReply, Refused, TimedOut, UnparseableReply
-from empathy_env.leaks import given_away
+from empathy_env.leaks import given_away, reveals, touches
 from empathy_env.messages import from_agent, from_user
 from empathy_env.model_speaker import ModelSpeaker, sheet
 from empathy_env.persona import Persona
@@ -32,7 +32,7 @@ TOLD_NOW = re.compile(r'^- Tell this now, .*?: "(.*)"$', re.MULTILINE)
 class Watched:
     """A model speaker whose moments and requests are kept."""
 
-    name = "model"
+    name = "watched"
 
     def __init__(self):
         self.seen = []
@@ -140,19 +140,90 @@ def test_nothing_that_no_gate_has_let_out_is_in_any_request(persona, seed, agent
         }
         for secret in hidden(persona, told):
             assert " ".join(secret.split()) not in text
-        own = request.messages[1]["content"].split("How you are now:")[1]
-        aloud = [said["content"] for said in now.talk]
-        for line in own.splitlines():
-            assert not given_away(persona, now.variant, told, line, known=aloud).items, line
+
+
+LET_OUT = ("- Tell this now", "- You may add this", "- What the other just said")
+"""What a gate lets out with this very reply, and a line of fixed phrases, the same for all."""
 
 
 @pytest.mark.parametrize("persona", PEOPLE, ids=lambda persona: persona.id)
-def test_the_sheet_of_no_bundled_person_gives_anything_away(persona):
+def test_nothing_that_is_said_of_any_moment_would_be_a_leak(persona):
+    speaker = Watched()
+    for variant in persona.needs:
+        scenario = Scenario(persona=persona, need=variant.need, seed=1)
+        play(task(obedient, persona=persona, speaker=speaker), load_agent("listener"), scenario)
+    for now, request in speaker.seen:
+        aloud = [*(said["content"] for said in now.talk), now.heard]
+        state, wanted = re.split(
+            "What you say now:", request.messages[1]["content"].split("How you are now:")[1]
+        )
+        state, _, told = state.partition("What you have told so far")
+        for text in (*state.splitlines(), told, *wanted.splitlines()):
+            found = given_away(persona, now.variant, now.told, text, known=aloud)
+            assert text.startswith(LET_OUT) or not found.any, text
+
+
+def sections(persona):
+    """Each section's title, which is the same for everybody, and what stands below it."""
+    for section in sheet(persona).split("\n\n"):
+        title, _, text = section.partition("\n")
+        yield title, text
+
+
+def may_be_said_at_any_time(title):
+    """Whether a section holds lines and answers of the voice: no gate holds those back.
+
+    Code says them from the first turn on. By chance some share words with what is hidden.
+    """
+    return title.startswith(("## You, when", "## You, asked"))
+
+
+@pytest.mark.parametrize("persona", PEOPLE, ids=lambda persona: persona.id)
+def test_no_section_of_any_persons_sheet_reveals_what_is_gated(persona):
+    for title, text in sections(persona):
+        assert may_be_said_at_any_time(title) or not reveals(persona, text), (title, text)
+
+
+@pytest.mark.parametrize("persona", PEOPLE, ids=lambda persona: persona.id)
+def test_no_section_of_any_persons_sheet_would_be_a_leak_if_it_were_said(persona):
     told = {fact.id for fact in persona.facts if fact.gate is None}
-    own = re.split(r"(?<=[.!?:;,])\s+", " ".join(persona.voice.manner.split()))
-    for line in re.split(r"(?<=[.!?:;,])\s+|\n", sheet(persona).split("\n", 3)[3]):
-        for variant in persona.needs if line not in own else ():
-            assert not given_away(persona, variant, told, line).any, line
+    for title, text in sections(persona):
+        for variant in persona.needs:
+            assert not given_away(persona, variant, told, text).any, (title, text)
+
+
+@pytest.mark.parametrize("persona", PEOPLE, ids=lambda persona: persona.id)
+def test_who_they_are_and_what_happened_share_no_word_with_what_is_gated(persona):
+    (_, who), (_, happened), *_ = sections(persona)
+    assert touches(persona, f"{who}\n{happened}") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("every-second-weekend", "Breda with Bas"),
+        ("grandson-in-the-spare-room", "with pills"),
+        ("the-report-on-safety", "cleaned that same building"),
+        ("exam-repeater", "bench clerk"),
+    ],
+)
+def test_a_background_that_tells_a_gated_fact_stays_out_of_the_prompt(name, words):
+    persona = load_persona(name)
+    assert words in " ".join(persona.identity.background.split())
+    assert words not in sheet(persona)
+
+
+def test_most_of_who_they_are_and_how_they_talk_is_there():
+    occupations = [p.identity.occupation for p in PEOPLE if p.identity.occupation in sheet(p)]
+    assert len(occupations) == len(PEOPLE)
+    manners = [sentence for p in PEOPLE for sentence in sentences(p.voice.manner)]
+    kept = [one for p in PEOPLE for one in sentences(p.voice.manner) if one in sheet(p)]
+    assert len(kept) > 0.9 * len(manners)
+    assert sum(one in sheet(p) for p in PEOPLE for one in sentences(p.identity.background)) > 20
+
+
+def sentences(prose):
+    return re.split(r"(?<=[.!?])\s+", " ".join(prose.split()))
 
 
 def test_the_sheet_of_two_needs_is_one():
@@ -164,7 +235,7 @@ def test_of_what_happened_the_model_learns_what_belongs_to_the_opening():
     kept = [
         sentence
         for persona in PEOPLE
-        for sentence in re.split(r"(?<=[.!?])\s+", " ".join(persona.happened.split()))
+        for sentence in sentences(persona.happened)
         if sentence in sheet(persona)
     ]
     assert 20 < len(kept) < 80
@@ -317,6 +388,7 @@ CORRECTED = [
     ("number", "My mood is 40 out of 100."),
     ("need", "I just need somebody to listen."),
     ("long", "It goes on and on. " * 90),
+    ("silent", "..."),
 ]
 
 
@@ -384,7 +456,7 @@ def test_a_server_that_fails_is_a_fault_at_any_point():
 
 def test_a_model_that_never_speaks_as_the_person_is_a_fault_and_no_line():
     with pytest.raises(UnparseableReply):
-        answered(moment(), *["As an AI, I cannot."] * 3)
+        answered(moment(), *["As an AI, I cannot."] * 4)
 
 
 def test_words_of_the_agents_that_break_the_model_are_withheld():
@@ -397,6 +469,28 @@ def test_words_of_the_agents_that_break_the_model_are_withheld():
 
     said = run(ModelSpeaker().speak(now), ScriptedBackend(filtered))
     assert said.text == FINE
+    assert said.notes[-1] == "speak succeeded only without the agent's words"
+
+
+def test_a_person_who_was_hurt_may_stay_silent():
+    def sullen(request):
+        return "..." if "struck you hard" in request.messages[-1]["content"] else FINE
+
+    said = run(ModelSpeaker().speak(moment(piece("blame"), change=-8.0)), ScriptedBackend(sullen))
+    assert said.text == "..."
+    assert said.notes == ("speak was asked again (silent)", "the reply holds no words")
+
+
+def test_what_the_agent_made_the_person_say_is_withheld_with_the_agents_words():
+    talk = (from_user(MAREK.opening), from_agent("Say POISON."), from_user("POISON, you say?"))
+
+    def filtered(request):
+        if "POISON" in request.messages[1]["content"]:
+            raise Refused("filtered")
+        assert MAREK.opening in request.messages[1]["content"]
+        return FINE
+
+    said = run(ModelSpeaker().speak(moment(talk=talk)), ScriptedBackend(filtered))
     assert said.notes[-1] == "speak succeeded only without the agent's words"
 
 

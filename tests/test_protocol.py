@@ -236,6 +236,8 @@ class TestReported:
             ({"clamp": float("inf")}, "clamp=inf"),
             ({"clamp": 0}, "clamp=0.*None is no limit"),
             ({"clamp": -1}, "clamp=-1"),
+            ({"clamp": 0.5}, "clamp=0.5: a whole number from 1 up.*whole points"),
+            ({"clamp": 2.5}, "clamp=2.5: a whole number"),
             ({"max_turns": 0}, "max_turns=0"),
             ({"max_turns": 10.0}, "max_turns=10.0"),
             ({"max_turns": True}, "max_turns=True"),

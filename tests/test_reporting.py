@@ -156,7 +156,7 @@ class TestFaults:
         assert turn.notes == ("report failed with UnparseableReply",)
 
     @pytest.mark.parametrize("purpose", ["report", "reply"])
-    def test_a_model_that_never_answers_is_a_fault_after_three_requests(self, purpose):
+    def test_a_model_that_never_answers_is_a_fault_after_four_requests(self, purpose):
         asked = []
 
         def model(request):
@@ -166,7 +166,7 @@ class TestFaults:
         talk = talk_of(scenario())
         with pytest.raises(UnparseableReply):
             run(say(talk, "I hear you."), ScriptedBackend(model))
-        assert sum(name.startswith(purpose) for name in asked) == 3
+        assert sum(name.startswith(purpose) for name in asked) == 4
         assert talk.turns == ()
 
     def test_a_time_out_is_a_fault_at_once(self):
@@ -183,8 +183,9 @@ class TestFaults:
     def test_words_that_no_model_can_be_asked_about_are_withheld(self):
         model = Breaking(-4)
         turn = played(model, lines=("xyzzy",), turns=1).turns[0]
-        names = ["report", "report-again", "report-withheld", "reply", "reply-again"]
-        assert [call.purpose for call in turn.calls] == [*names, "reply-withheld"]
+        endings = ("", "-again", "-again", "-withheld")
+        names = [f"{purpose}{ending}" for purpose in ("report", "reply") for ending in endings]
+        assert [call.purpose for call in turn.calls] == names
         withheld = model.of("report-withheld")[0].messages[-1]["content"]
         assert f'{{"supporter": "{UNREADABLE}"}}' in withheld
         assert "xyzzy" not in withheld + model.of("reply-withheld")[0].messages[-1]["content"]
@@ -199,6 +200,30 @@ class TestFaults:
         model = Breaking(10, purposes=("reply",))
         turn = played(model, lines=("xyzzy",), turns=1).turns[0]
         assert turn.answers[0].mood.emotion == 50
+
+    def test_a_report_that_repeats_the_words_is_withheld_with_them(self):
+        class Echoing(Breaking):
+            def __call__(self, request):
+                if request.purpose == "report":
+                    return report(1, fits="xyzzy?", inner="xyzzy!", feeling="so xyzzy")
+                return super().__call__(request)
+
+        model = Echoing(1)
+        turn = played(model, lines=("xyzzy",), turns=1).turns[0]
+        assert turn.calls[-1].purpose == "reply-withheld"
+        assert "xyzzy" not in str(model.asked[-1])
+        assert turn.answers[0].mood.emotion == 41
+
+    def test_what_the_person_said_is_withheld_too_but_for_the_opening(self):
+        model = Breaking(1)
+        model.words = "You said xyzzy."
+        talk = played(model, lines=("Say the magic word.", "Well."), turns=2)
+        for withheld in (model.of("report-withheld")[0], model.of("reply-withheld")[0]):
+            assert "xyzzy" not in str(withheld)
+            shown = withheld.messages[-1]["content"]
+            assert TOM.opening in shown
+            assert shown.count('{"person": "(left out)"}') == 1
+        assert talk.users[0].mood.emotion == 41, "only the first rise was for the agent's words"
 
     @settings(max_examples=50)
     @given(st.text(max_size=100), st.integers(-30, 30))

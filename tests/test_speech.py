@@ -74,7 +74,11 @@ def test_where_somebody_else_begins_the_reply_ends(rest):
     [
         "",
         "  \n ",
-        "...",
+        "!" * 400,
+        "\u200b",
+        "```",
+        "}",
+        "*",
         "<think>I should say something.",
         "<think>a</think>",
         "Supporter: How are you?",
@@ -88,6 +92,35 @@ def test_where_somebody_else_begins_the_reply_ends(rest):
 def test_a_reply_without_words_of_the_persons_is_unparseable(reply):
     with pytest.raises(UnparseableReply, match="the speech"):
         read(reply)
+
+
+@pytest.mark.parametrize("reply", ["...", "\u2026", ". . .", "?", "\U0001f644", ":(", '{"person": "..."}',
+                                   "Marek: ...", "<think>He says nothing.</think>..."])  # fmt: skip
+def test_a_reply_without_words_is_silence_and_no_fault(reply):
+    found = read(reply)
+    assert found.slips == ("silent",)
+    assert not any(map(str.isalnum, found.text))
+    assert found.text in reply
+
+
+def test_silence_twice_is_no_repeat():
+    assert read("...", spoken=frozenset({"..."})).slips == ("silent",)
+
+
+def test_silence_is_less_bad_than_a_leak_and_worse_than_words():
+    leak = read("I sit in the car at the reservoir.")
+    assert read(FINE).rank < read("...").rank < leak.rank
+
+
+def test_silence_where_something_was_to_be_told_has_not_told_it():
+    assert read("...", disclosed=(MAREK.facts[1].says,)).slips == ("untold", "silent")
+
+
+def test_a_name_with_many_marks_around_it_is_no_label():
+    # Any number of marks would take time that grows with their square.
+    marked = f"{FINE}\n{'#' * 8}Supporter{'*' * 8}:"
+    assert read(f"{marked} And then?").slips == ("role",)
+    assert own_words(f"{FINE}\n{'#' * 8}\nSupporter{'*' * 9}: no", "Marek Dolan").foreign is False
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,19 +35,59 @@ def test_quotes_that_overlap_are_one_vote_each_and_the_commonest_words_win():
     assert vote([(SHORT, HARD), (), ()]) == ()
 
 
-def test_other_parts_are_voted_on_one_by_one():
+TEXT = "I hear how tired you are, and I hear how alone you feel."
+
+
+def felt(start, end, intensity=1.0, topic=None, *, grounded=False):
+    quote = TEXT[start:end]
+    return Evidence("reflection", quote, start, end, intensity, "own_feeling", topic, grounded)
+
+
+TIRED, ALONE, BOTH = felt(0, 24), felt(30, 55), felt(0, 55)
+
+
+def in_any_order(*samples):
+    """The vote of these samples, which must be the same in whichever order they come."""
+    (found,) = {vote(order) for order in permutations(samples)}
+    return found
+
+
+def test_a_quote_that_bridges_two_unites_them_in_no_vote():
+    assert in_any_order((TIRED, ALONE), (TIRED, ALONE), (BOTH,)) == (TIRED, ALONE)
+
+
+def test_where_all_quote_otherwise_the_quote_that_most_overlap_stays():
+    assert in_any_order((TIRED,), (ALONE,), (BOTH,)) == (BOTH,)
+    assert in_any_order((TIRED,), (ALONE,), ()) == ()
+
+
+def test_a_quote_too_rare_by_itself_still_votes_for_one_that_overlaps_it():
+    seven = [(TIRED,), (TIRED,), (BOTH,), (ALONE,), (felt(32, 55),), (), ()]
+    assert vote(seven) == vote(seven[::-1]) == (BOTH,)
+
+
+def test_strength_and_topic_are_voted_on_together():
+    strong = [(felt(0, 24, 1.25, topic, grounded=True),) for topic in ("f1", "f2", "f3")]
+    assert in_any_order(*strong, (TIRED,), (TIRED,)) == (TIRED,)
     tied = NEXT._replace(grounded=True, topic="sister")
-    assert vote([(tied,), (NEXT,), (tied._replace(intensity=1.25),)]) == (tied,)
+    assert in_any_order((tied,), (tied,), (NEXT,)) == (tied,)
 
 
-@given(st.lists(pieces, min_size=1, max_size=5))
-def test_the_order_of_the_samples_changes_nothing_but_ties(samples):
+def test_at_a_tie_the_weakest_counts():
+    strengths = [(felt(0, 24, intensity),) for intensity in (1.0, 1.25, 0.75)]
+    assert in_any_order(*strengths) == (felt(0, 24, 0.75),)
+    assert in_any_order((felt(0, 24, topic="a"),), (TIRED,)) == (TIRED,)
+
+
+@given(st.lists(pieces, min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_the_order_of_the_samples_changes_nothing(samples, chance):
     samples = [tuple(sample) for sample in samples]
     found = vote(samples)
-    assert {piece.act for piece in found} == {piece.act for piece in vote(samples[::-1])}
     for piece in found:
         holds = sum(any(one.act == piece.act for one in sample) for sample in samples)
         assert 2 * holds > len(samples)
+    chance.shuffle(samples)
+    assert vote(samples) == found
 
 
 @given(pieces, st.integers(1, 7))

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
-from weakref import WeakSet
+from typing import Any, Final, TypeVar
+from weakref import ref
 
 from empathy_env.backends.base import Backend, Reply, Request
-from empathy_env.errors import Fault
+from empathy_env.errors import Fault, InvalidArgument
 
 T = TypeVar("T")
+
+CLOSING_SECONDS: Final = 5.0
+"""How long the backends may take to close when the interpreter exits."""
+_log: Final = logging.getLogger(__name__)
 
 
 class AsyncBackend(ABC):
@@ -46,7 +51,12 @@ class AsyncBackend(ABC):
         if not requests:
             return []
         loop = _loop()
-        loop.backends.add(self)
+        if loop.is_here():
+            raise InvalidArgument(
+                f"complete of {self.name!r} was called from within complete_async and would wait "
+                "for itself: await complete_async there"
+            )
+        loop.keep(self)
         return loop.wait(answers(self, requests))
 
     async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
@@ -54,8 +64,14 @@ class AsyncBackend(ABC):
 
 
 async def answers(backend: Backend, requests: Sequence[Request]) -> list[Reply | Fault]:
-    """Ask all at once; one's fault leaves the others be."""
-    return await asyncio.gather(*(_answer(backend, request) for request in requests))
+    """Ask all at once; one's fault leaves the others be, any other error stops them."""
+    tasks = [asyncio.ensure_future(_answer(backend, request)) for request in requests]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answer(backend: Backend, request: Request) -> Reply | Fault:
@@ -70,7 +86,8 @@ class _Loop:
 
     def __init__(self) -> None:
         self.process = os.getpid()
-        self.backends: WeakSet[AsyncBackend] = WeakSet()
+        # By id: two backends can be equal, and a dataclass that can be compared has no hash.
+        self._kept: dict[int, ref[AsyncBackend]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="empathy-env-backends", daemon=True)
         self._thread.start()
@@ -78,6 +95,15 @@ class _Loop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def is_here(self) -> bool:
+        """Whether the caller runs on this loop, and so cannot wait for it."""
+        return threading.current_thread() is self._thread
+
+    def keep(self, backend: AsyncBackend) -> None:
+        """Remember whom to close at last, as long as anybody else has it."""
+        key = id(backend)
+        self._kept[key] = ref(backend, lambda gone: self._kept.pop(key, None))
 
     def wait(self, steps: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for what it returns."""
@@ -92,12 +118,26 @@ class _Loop:
         """Let the backends close their connections, and end the thread."""
         if self.process != os.getpid():
             return  # a fork has the object and not the thread
-        for backend in list(self.backends):
-            self.wait(backend.aclose())
+        kept = [backend for each in list(self._kept.values()) if (backend := each())]
+        self.wait(_closed(kept))
         self.wait(_settled())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _closed(backends: Sequence[AsyncBackend]) -> None:
+    """Close all; one that fails or does not end keeps neither the others nor the exit."""
+    closing = {asyncio.ensure_future(backend.aclose()): backend.name for backend in backends}
+    if closing:
+        await asyncio.wait(closing, timeout=CLOSING_SECONDS)
+    for task, name in closing.items():
+        if not task.done():
+            task.cancel()
+            _log.warning("%r could not be closed: not done after %g s", name, CLOSING_SECONDS)
+        elif not task.cancelled() and (error := task.exception()):
+            # The type alone: what a library puts into a message may hold a secret.
+            _log.warning("%r could not be closed: %s", name, type(error).__name__)
 
 
 async def _settled() -> None:
