@@ -1,9 +1,9 @@
 """How a model is asked so that the agent's words can cause no fault, and a machine's failure does.
 
-A reply that cannot be used is asked for twice more: one that is garbled by chance would else be held
-against the agent too often. If that fails too, the same is asked with the agent's words withheld: an
-answer then shows that the model works and that it was these words which broke it. That is a finding
-about the agent and no fault. No answer then is a fault.
+A reply that cannot be used is asked for twice more: else replies that are garbled by chance would
+be held against the agent too often. If that fails too, the same is asked with the agent's words
+withheld: an answer then shows that the model works and that it was these words which broke it. That
+is a finding about the agent and no fault. No answer then is a fault.
 """
 
 from __future__ import annotations

@@ -66,9 +66,7 @@ def parsed(text: str, *, what: str) -> dict[str, Any]:
     """
     answer = without_thought(text)
     found, at = list[dict[str, Any]](), 0
-    unsure = False
     while match := _OPENS.search(answer, at):
-        unsure |= bool(_TAG.search(answer, at, match.start()))
         try:
             value, at = _DECODER.raw_decode(answer, match.start())
         except RecursionError:
@@ -81,7 +79,7 @@ def parsed(text: str, *, what: str) -> dict[str, Any]:
         raise _refused(what, "holds several different JSON objects", text)
     if not found:
         raise _refused(what, "holds no JSON object outside of thoughts", text)
-    if unsure or _TAG.search(answer, at):
+    if _TAG.search(answer, at):
         raise _refused(what, "has an object in what may be a thought", text)
     return found[0]
 

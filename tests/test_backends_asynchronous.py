@@ -1,9 +1,11 @@
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from weakref import ref
 
 import pytest
 
@@ -104,6 +106,15 @@ class Nested(Counting):
         return self.complete([request])[0]
 
 
+def test_a_backend_that_is_let_go_is_not_kept():
+    backend = Counting()
+    backend.complete(asking("a"))
+    gone = ref(backend)
+    del backend
+    gc.collect()
+    assert gone() is None
+
+
 def test_complete_from_within_a_backend_is_refused_where_it_would_wait_for_itself():
     with pytest.raises(InvalidArgument, match="complete_async"):
         Nested().complete(asking("a"))
@@ -142,6 +153,7 @@ def test_a_bug_in_one_request_stops_the_others():
 LEAVING = """
 import asyncio
 from dataclasses import dataclass
+from weakref import ref
 
 from empathy_env.backends import AsyncBackend, Reply, Request, asynchronous
 

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from empathy_env import Task, write_traces
 from empathy_env.__main__ import app
+from empathy_env.commands import noise as noise_command
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,23 @@ def test_faults_are_counted_and_told(talks):
         spec = f"openai:m@{stub.url}"
         result = run(talks, "--user", spec, "--samples", 2)
     assert "1 of 3 talks left out by faults: EmptyReply x1" in result.output
+
+
+def test_a_talk_twice_is_refused_though_not_in_one_batch(talks, monkeypatch):
+    monkeypatch.setattr(noise_command, "_AT_ONCE", 1)
+    result = run(talks, talks, "--user", "code")
+    assert result.exit_code == 1
+    assert "two traces of the episode laid-off-engineer/" in str(result.exception)
+
+
+def test_talks_in_which_the_agent_said_nothing_are_told(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    said, silent = (Task(persona="laid-off-engineer").open(seed=seed) for seed in (1, 2))
+    said.say("What was it like?")
+    write_traces(path, [said.trace, silent.trace])
+    result = run(path, "--user", "code")
+    assert result.exit_code == 0, result.output
+    assert "code: 1 of 2 talks left out: the agent said nothing in them" in result.output
 
 
 def test_a_user_twice_is_refused(talks):

@@ -16,7 +16,7 @@ def test_a_file_a_profile_and_a_persona_are_loaded_alike(tmp_path):
     assert len(mixed) == len(MAREK.needs) + 5
     assert load_people("laid-off-engineer need:absolution") == [(MAREK, "absolution")]
     assert load_person(TOM) is TOM
-    assert load_person("laid-off-engineer") is MAREK
+    assert load_person("laid-off-engineer") == MAREK
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(TOM.to_data()), encoding="utf-8")
     assert load_person(path) == TOM

@@ -195,7 +195,7 @@ def check_gives_up(turn_of):
         model = Counted(failing)
         with pytest.raises(Fault):
             turn_of(model)
-        assert len(model.asked) <= 3
+        assert len(model.asked) <= 4
 
 
 # 6. The change is read as a whole line by `int`, and asked for again for ever if that fails.

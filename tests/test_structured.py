@@ -69,7 +69,9 @@ def test_a_tag_of_thoughts_within_a_string_marks_no_thought(tag):
 
 
 def test_a_thought_that_the_chat_template_has_opened_is_dropped_as_well():
-    assert parsed('the mood is {low}?\n</think>\n{"mood": 2}', what="it") == {"mood": 2}
+    for draft in ("{low}", '{"mood": 2}'):
+        text = f'the mood is {draft}?\n</think>\n{{"mood": 2}}'
+        assert parsed(text, what="it") == {"mood": 2}
 
 
 @given(OBJECTS)

@@ -16,7 +16,7 @@ from empathy_env.commands.console import AsJson, print_json, print_plain, print_
 from empathy_env.errors import InvalidArgument
 from empathy_env.measures.agreement import Agreement, agreement
 from empathy_env.measures.bootstrap import Interval
-from empathy_env.measures.noise import Noise, Retest, Retests, noise, retest
+from empathy_env.measures.noise import Noise, Retest, Retests, apart, noise, retest
 from empathy_env.parts import load_parts
 from empathy_env.trace import Trace, read_traces
 
@@ -35,7 +35,8 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Appraise recorded talks again: test-retest noise of each user, agreement between users."""
-    traces = [trace for path in paths for trace in read_traces(path) if trace.turns]
+    # Here over all of them: they are appraised in batches.
+    traces = apart(trace for path in paths for trace in read_traces(path))
     if len(set(user)) < len(user):
         raise InvalidArgument(f"--user={user}: each user is compared once; leave the second out")
     found = {name: _retested(name, traces, samples) for name in user}
@@ -53,6 +54,11 @@ def command(
         if lost:
             kinds = ", ".join(f"{kind} x{count}" for kind, count in retests.faults.items())
             print_plain(f"{name}: {lost} of {len(traces)} talks left out by faults: {kinds}")
+        if retests.empty:
+            print_plain(
+                f"{name}: {retests.empty} of {len(traces)} talks left out: "
+                "the agent said nothing in them"
+            )
     for name, one in noises.items():
         _print_noise(name, one)
     if pairs:
@@ -67,11 +73,13 @@ def _retested(name: str, traces: Sequence[Trace], samples: int) -> Retests:
     batches = [traces[first : first + _AT_ONCE] for first in range(0, len(traces), _AT_ONCE)]
     talks: dict[str, Retest] = {}
     faults: Counter[str] = Counter()
+    empty = 0
     for batch in tracked(batches, f"appraising with {name}", len(batches)):
         found = retest(batch, appraiser, parts.backend, samples=times)
         talks.update(found.talks)
         faults.update(found.faults)
-    return Retests(talks, faults)
+        empty += found.empty
+    return Retests(talks, faults, empty)
 
 
 def _data(
@@ -80,6 +88,7 @@ def _data(
     return {
         "noise": {name: _plain(asdict(one)) for name, one in noises.items()},
         "faults": {name: dict(retests.faults) for name, retests in found.items()},
+        "empty": {name: retests.empty for name, retests in found.items()},
         "agreement": [_plain(pair._asdict()) for pair in pairs],
     }
 

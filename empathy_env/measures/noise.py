@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
 from typing import Final, NamedTuple
 
-from empathy_env.acts import Appraisal, Context, Reading
+from empathy_env.acts import HEARD_KEPT, SAID_KEPT, Appraisal, Context, Reading
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
 from empathy_env.conversation import Calls, looked_through, recorded
 from empathy_env.drivers import Steps, run_many
 from empathy_env.errors import Fault, InvalidArgument
 from empathy_env.measures.bootstrap import Interval, resampled
+from empathy_env.messages import from_agent, from_user
 from empathy_env.protocol import Protocol
-from empathy_env.replay import replayed
 from empathy_env.trace import Trace
 from empathy_env.user import SimulatedUser
 from empathy_env.voting import VotedAppraiser
@@ -58,10 +58,12 @@ class Retests(NamedTuple):
     Attributes:
         talks: By episode id.
         faults: Talks left out because an appraisal of theirs met a fault, by type.
+        empty: Talks left out because the agent said nothing in them.
     """
 
     talks: Mapping[str, Retest]
     faults: Mapping[str, int]
+    empty: int = 0
 
 
 def retest(
@@ -73,19 +75,22 @@ def retest(
 ) -> Retests:
     """Appraise the agent's words of recorded talks `samples` times and feel each series.
 
-    What the user said stays as recorded. The requests of all talks go out together.
+    What the user said stays as recorded, and no reply of the speaker is looked at again: talks of
+    another version will do. The requests of all talks go out together.
 
     Args:
-        traces: Of appraisal protocols; finished or not.
+        traces: Of appraisal protocols, each with an id of its own; finished or not.
         appraiser: Who appraises.
         backend: Whom it asks, if anybody.
         samples: How many times, at least 1; with 1 there is no test-retest, only a second opinion.
 
     Raises:
-        InvalidArgument: If a trace is of a protocol in which the model itself reports the change.
+        InvalidArgument: If a trace is of a protocol in which the model itself reports the change,
+            or two have the same id.
     """
     asking = VotedAppraiser(appraiser, samples) if samples > 1 else appraiser
-    steps = [(trace, _readings(asking, trace)) for trace in map(_appraised, traces)]
+    given = apart(map(_appraised, traces))
+    steps = [(trace, _readings(asking, trace)) for trace in given if trace.turns]
     readings = iter(run_many([step for _, turns in steps for step in turns], backend))
     talks: dict[str, Retest] = {}
     faults: Counter[str] = Counter()
@@ -96,7 +101,24 @@ def retest(
         if not failed:
             series = zip(*(_samples(one) for one in found if isinstance(one, Reading)), strict=True)
             talks[trace.id] = _felt(trace, list(series))
-    return Retests(talks, faults)
+    return Retests(talks, faults, len(given) - len(steps))
+
+
+def apart(traces: Iterable[Trace]) -> list[Trace]:
+    """Return the traces, if no two are of one episode.
+
+    Raises:
+        InvalidArgument: If two have the same id; names it.
+    """
+    found: dict[str, Trace] = {}
+    for trace in traces:
+        if trace.id in found:
+            raise InvalidArgument(
+                f"two traces of the episode {trace.id}: they would be taken for one. Give each "
+                "talk once, and talks of several agents in the same scenarios one agent at a time"
+            )
+        found[trace.id] = trace
+    return list(found.values())
 
 
 def _appraised(trace: Trace) -> Trace:
@@ -109,9 +131,28 @@ def _appraised(trace: Trace) -> Trace:
     return trace
 
 
+def contexts(trace: Trace) -> Iterator[Context]:
+    """Yield what an appraiser is shown at each turn, as the trace has it.
+
+    No step is played again, for a model's prompts may be others by now.
+    """
+    user = SimulatedUser(trace.scenario)
+    state, opening = user.first_state, " ".join(trace.opening)
+    heard, said, talk = (opening,), (), (from_user(opening),)
+    for turn in trace.turns:
+        yield Context(heard[-1], heard[:-1], said, user.topics(state), talk)
+        known = {name for answer in turn.answers for name in (*answer.told, *answer.leaked)}
+        state = state._replace(told=state.told | known)
+        reply = " ".join(answer.reply for answer in turn.answers)
+        heard = (*heard, reply)[-HEARD_KEPT:]
+        said = (*said, turn.heard)[-SAID_KEPT:]
+        talk = (*talk, from_agent(turn.heard), from_user(reply))
+
+
 def _readings(appraiser: Appraiser, trace: Trace) -> list[Steps[Reading]]:
-    talks = list(replayed(trace))[:-1]
-    return [_reading(appraiser, trace, turn, talk.context()) for turn, talk in enumerate(talks)]
+    return [
+        _reading(appraiser, trace, turn, context) for turn, context in enumerate(contexts(trace))
+    ]
 
 
 def _reading(appraiser: Appraiser, trace: Trace, turn: int, context: Context) -> Steps[Reading]:
@@ -205,7 +246,7 @@ def noise(retests: Retests, *, seed: int = 0) -> Noise:
                 turns[talk.persona].append(row)
                 by_turn[number].append(row)
     every = [row for rows in turns.values() for row in rows]
-    moved = [change for row in every for change in row]
+    moved = [change for talk in talks for row in talk.changes for change in row]
     return Noise(
         talks=len(talks),
         samples=len(talks[0].finals),
@@ -214,11 +255,21 @@ def noise(retests: Retests, *, seed: int = 0) -> Noise:
         turn_error=within(every),
         final_icc=resampled(finals, icc, seed=seed),
         floor=within([talk.finals for talk in talks]) / 100.0,
-        saturated=fmean(share for talk in talks for share in talk.saturated),
+        saturated=_share_saturated(talks),
         zero=fmean(abs(change) < STILL for change in moved),
         by_persona={persona: within(rows) for persona, rows in sorted(turns.items())},
         by_turn={number: within(rows) for number, rows in sorted(by_turn.items())},
     )
+
+
+def _share_saturated(talks: Sequence[Retest]) -> float:
+    """Return the share over all series and turns; a turn that no series reached has no weight."""
+    felt = [
+        (share, len(row))
+        for talk in talks
+        for share, row in zip(talk.saturated, talk.changes, strict=True)
+    ]
+    return math.fsum(share * size for share, size in felt) / sum(size for _, size in felt)
 
 
 def within(rows: Rows) -> float:
@@ -230,7 +281,7 @@ def within(rows: Rows) -> float:
     1.0
     """
     squares = sum((value - fmean(row)) ** 2 for row in rows for value in row)
-    freedom = sum(len(row) - 1 for row in rows)
+    freedom = sum(len(row) - 1 for row in rows if row)
     return math.sqrt(squares / freedom) if freedom else math.nan
 
 

@@ -1,19 +1,23 @@
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from live import as_user
 from parts import say_by
 
 from empathy_env import Task, load_personas
-from empathy_env.acts import Evidence, Reading
+from empathy_env.acts import SAID_KEPT, Evidence, Reading
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.backends import Request, ScriptedBackend
 from empathy_env.errors import InvalidArgument, TimedOut
 from empathy_env.measures.agreement import agreement
 from empathy_env.measures.bootstrap import resampled
-from empathy_env.measures.noise import Retest, Retests, icc, noise, retest, within
+from empathy_env.measures.noise import Retest, Retests, contexts, icc, noise, retest, within
+from empathy_env.speaker import TemplateSpeaker
 
 numbers = st.floats(-10, 10).map(lambda value: round(value, 3))
 tables = st.integers(2, 5).flatmap(
@@ -118,6 +122,77 @@ def test_a_talk_whose_appraisal_fails_is_left_out_and_counted():
     assert TALKS[0].id not in found.talks
     assert len(found.talks) == len(TALKS) - 1
     assert found.faults == {"TimedOut": 1}
+
+
+def test_a_talk_in_which_the_agent_said_nothing_is_left_out_and_counted():
+    silent = Task(persona="laid-off-engineer").open(seed=99).trace
+    alone = retest(TALKS, Coin(), CHANCE, samples=3)
+    both = retest([silent, *TALKS], Coin(), CHANCE, samples=3)
+    assert (both.talks, both.empty) == (alone.talks, 1)
+    assert noise(both) == noise(alone)
+    assert [pair.talks for pair in agreement({"one": both, "other": alone})] == [len(TALKS)]
+
+
+def test_two_talks_of_one_id_are_refused_by_it():
+    with pytest.raises(InvalidArgument, match=re.escape(TALKS[1].id)):
+        retest([*TALKS, TALKS[1]], Coin(), CHANCE)
+
+
+def test_turns_that_no_series_reached_count_for_nothing():
+    cut = Retest("p", ((5.0, 5.0), (10.0,)), (1.0, 0.0), (50.0, 50.0))
+    other = Retest("q", ((0.0, 2.0),), (1.0,), (40.0, 42.0))
+    longer = cut._replace(changes=(*cut.changes, (), ()), saturated=(*cut.saturated, 0.0, 0.0))
+    found = noise(Retests({"a": cut, "b": other}, {}))
+    assert found.saturated == pytest.approx(4 / 5)
+    assert found.zero == pytest.approx(1 / 5)
+    again = noise(Retests({"a": longer, "b": other}, {}))
+    assert (again.saturated, again.zero) == (found.saturated, found.zero)
+    assert within([[1.0, 3.0], []]) == within([[1.0, 3.0]])
+
+
+class Watching:
+    """The rules, which keep what they are shown."""
+
+    name = "watching"
+
+    def __init__(self):
+        self.shown = []
+
+    def appraise(self, utterance, context):
+        self.shown.append(context)
+        return (yield from RuleAppraiser().appraise(utterance, context))
+
+
+class Leaking(TemplateSpeaker):
+    """Lets out, in the second turn, what nobody has asked for."""
+
+    def speak(self, moment):
+        speech = yield from super().speak(moment)
+        return speech._replace(leaked=("shame",) if moment.turn == 2 else ())
+
+
+def test_an_appraiser_is_shown_what_it_was_shown_in_the_talk():
+    rules = Watching()
+    task = Task(persona="laid-off-engineer", appraiser=rules, speaker=Leaking(), max_turns=16)
+    episode = task.open(seed=4)
+    while not episode.done:
+        episode.say(say_by("good", episode.turn))
+    assert episode.turn > SAID_KEPT + 1
+    assert sum(bool(turn.answers[0].told) for turn in episode.trace.turns) > 1
+    assert list(contexts(episode.trace)) == rules.shown
+
+
+def test_talks_of_a_model_that_was_asked_otherwise_can_be_appraised_again():
+    def played(request):
+        return as_user(request) if request.purpose != "speak" else f"So it is, {request.seed}."
+
+    episode = Task(persona="laid-off-engineer", user=ScriptedBackend(played)).open(seed=3)
+    episode.say("What was it like?")
+    trace = episode.trace
+    (turn,) = trace.turns
+    old = tuple(call._replace(request="0" * 16) for call in turn.calls)
+    found = retest([replace(trace, turns=(replace(turn, calls=old),))], Coin(), CHANCE, samples=2)
+    assert set(found.talks) == {trace.id}
 
 
 def test_noise_of_one_appraisal_each_is_refused():
