@@ -1,6 +1,6 @@
 """Wall time of many concurrent episodes, beside bare loops that send the same requests.
 
-python benchmarks/rollout_throughput.py [--episodes 1024] [--turns 8] [--rounds 3] [--collect-often] [--json]
+python benchmarks/rollout_throughput.py [--episodes 1024] [--rounds 3] [--collect-often] [--json]
 
 A stub server in a process of its own answers after 50 ms. Where the system allows it, the client
 stays on one core and the server on another. Each turn asks twice: the model appraiser and the

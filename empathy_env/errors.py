@@ -301,8 +301,14 @@ def fault_named(name: str, message: str) -> Fault:
     >>> fault_named("TimedOut", "no answer in 60 s")
     TimedOut('no answer in 60 s')
     """
-    known = {kind.__name__: kind for kind in _kinds(Fault)}
-    return known.get(name, Fault)(message)
+    kind = fault_types().get(name, Fault)
+    # Not called: a type of somebody's own may want other arguments.
+    return kind.__new__(kind, message)
+
+
+def fault_types() -> Mapping[str, type[Fault]]:
+    """Return every type of fault that there is, by its name; those of other packages too."""
+    return {kind.__name__: kind for kind in _kinds(Fault)}
 
 
 def _kinds(kind: type[Fault]) -> Iterator[type[Fault]]:

@@ -18,11 +18,11 @@ from empathy_env.errors import (
     EmptyReply,
     Fault,
     InvalidArgument,
+    Malformed,
     MissingExtra,
     Refused,
     RequestRejected,
     TimedOut,
-    Malformed,
     Unreachable,
 )
 from empathy_env.messages import from_user

@@ -29,11 +29,11 @@ from empathy_env.errors import (
     EmptyReply,
     Fault,
     InvalidArgument,
+    Malformed,
     Refused,
     RequestRejected,
     TimedOut,
     UnknownName,
-    Malformed,
     Unreachable,
 )
 from empathy_env.messages import from_system, from_user

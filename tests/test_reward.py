@@ -22,7 +22,15 @@ def talk(emotions, outcome):
     """Return a trace with these emotions, the first of them the start."""
     start, *rest = [Mood(emotion, 0.2) for emotion in emotions]
     turns = [
-        Turn("x", "", "x", (), (), (Answer(mood, 0.0, 0.0, False, None, (), (), "guarded", "m"),), None)
+        Turn(
+            "x",
+            "",
+            "x",
+            (),
+            (),
+            (Answer(mood, 0.0, 0.0, False, None, (), (), "guarded", "m"),),
+            None,
+        )
         for mood in rest
     ]
     if turns:

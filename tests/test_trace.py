@@ -40,7 +40,9 @@ def turn(emotion, *, outcome=None, told=(), heard="Go on. 🙂"):
             Evidence("presence", heard[:5], 0, 5, 1.25, "own_feeling", "box", True, False),
             Evidence("blame", heard[:2], 0, 2),
         ),
-        answers=(Answer(mood, 0.4, 0.1, True, None, told, (), "guarded", "It rained,\nall “day”."),),
+        answers=(
+            Answer(mood, 0.4, 0.1, True, None, told, (), "guarded", "It rained,\nall “day”."),
+        ),
         outcome=outcome,
         calls=(Call("appraise", "sha256:00", '{"acts":[]}'),),
     )

@@ -18,7 +18,7 @@ from weakref import finalize
 
 from empathy_env.backends.asynchronous import AsyncBackend
 from empathy_env.backends.base import Backend, Reply, Request
-from empathy_env.errors import BackendFault, Fault, InvalidArgument
+from empathy_env.errors import BackendFault, Fault, InvalidArgument, fault_types
 from empathy_env.messages import Message
 
 FORMAT: Final = "empathy-env/tape"
@@ -228,7 +228,7 @@ def _read(path: Path, file: BinaryIO) -> Tape:
     lines = _complete(file)
     first = next(lines, b"")
     backend = _backend(path, first)
-    kinds = {kind.__name__: kind for kind in _kinds(Fault)}
+    kinds = fault_types()
     entries: list[Entry] = []
     sitting, whole = 1, len(first)
     for number, line in enumerate(lines, start=2):
@@ -310,12 +310,6 @@ def _fields(line: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TypeError("no JSON object")
     return cast("dict[str, Any]", found)
-
-
-def _kinds(kind: type[Fault]) -> Iterator[type[Fault]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        yield from _kinds(narrower)
 
 
 def _json(fields: Mapping[str, Any]) -> bytes:
