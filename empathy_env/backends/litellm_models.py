@@ -11,7 +11,7 @@ takes seconds: litellm loads thousands of modules.
 # litellm is not there when the package is checked, and is loosely typed.
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportPrivateImportUsage=false, reportArgumentType=false
+# pyright: reportPrivateImportUsage=false, reportArgumentType=false, reportUnknownParameterType=false
 
 from __future__ import annotations
 
