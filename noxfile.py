@@ -42,7 +42,7 @@ def transformers(session: nox.Session) -> None:
 def litellm(session: nox.Session) -> None:
     """The litellm adapter, with the library; against a stub server, without a model."""
     session.install("-e", ".[testing,litellm]")
-    session.run("pytest", "tests/test_backends_litellm.py", *session.posargs)
+    session.run("pytest", "tests/backends/test_litellm_models.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -217,7 +217,7 @@ while True:
 def test_a_killed_process_leaves_every_answer_that_it_gave(path):
     command = [sys.executable, "-c", CHILD, str(path)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     ) as child:
         heard = [child.stdout.readline().strip() for _ in range(200)]
         child.send_signal(signal.SIGKILL)
