@@ -334,10 +334,19 @@ def checked(appraisal: Appraisal, heard: str) -> Appraisal:
         UnparseableReply: If it names what does not exist, or quotes what was not heard.
     """
     for item in appraisal:
-        known = item.act in ACTS and item.about in ABOUTS and item.intensity in INTENSITIES
-        if not known or not item.quote or heard[item.start : item.end] != item.quote:
+        for name, value, scale in (
+            ("act", item.act, ACTS),
+            ("about", item.about, ABOUTS),
+            ("intensity", item.intensity, INTENSITIES),
+        ):
+            if value not in scale:
+                raise UnparseableReply(
+                    f"evidence with {name}={value!r} is not on the closed scale: {scale}"
+                )
+        span = heard[item.start : item.end]
+        if not item.quote or span != item.quote:
             raise UnparseableReply(
-                f"evidence {item} breaks a rule: act, about and intensity are of the closed scale, "
-                "and the quote stands at its place in what was heard"
+                f"evidence with quote={item.quote!r} does not quote: heard[{item.start}:{item.end}]"
+                f" is {span!r}"
             )
     return appraisal

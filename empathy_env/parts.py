@@ -122,7 +122,8 @@ def _backend(name: str, given: object) -> Backend:
     if isinstance(given, str):
         if ":" not in given:
             known = {"user": ("code",), "appraiser": (*READERS, MODEL), "speaker": (*BANKS, MODEL)}
-            raise UnknownName.among(name, given, known[name], "Or give a backend, or its spec.")
+            spec = "Or give a backend, or its spec, such as openai:MODEL@http://localhost:8000/v1."
+            raise UnknownName.among(name, given, known[name], spec)
         return load_backend(given)
     if not isinstance(given, Backend):
         raise InvalidArgument(f"{name}={given!r}: expected 'code', a backend, or its spec")

@@ -82,9 +82,23 @@ def test_talks_in_which_the_agent_said_nothing_are_told(tmp_path):
     said, silent = (Task(persona="laid-off-engineer").open(seed=seed) for seed in (1, 2))
     said.say("What was it like?")
     write_traces(path, [said.trace, silent.trace])
-    result = run(path, "--user", "code")
+    with StubServer(wavering) as stub:
+        result = run(path, "--user", f"openai:m@{stub.url}", "--samples", 2)
     assert result.exit_code == 0, result.output
-    assert "code: 1 of 2 talks left out: the agent said nothing in them" in result.output
+    assert "1 of 2 talks left out: no turn of them was finished" in result.output
+
+
+def test_a_user_that_could_appraise_nothing_is_an_exit_code(talks):
+    with StubServer("") as stub:
+        result = run(talks, "--user", f"openai:m@{stub.url}", "--samples", 2, "--json")
+    assert result.exit_code == 1
+    assert list(json.loads(result.stdout)["faults"].values()) == [{"EmptyReply": 3}]
+
+
+def test_code_alone_has_no_noise_to_measure(talks):
+    result = run(talks, "--user", "code")
+    assert result.exit_code == 1
+    assert "no noise to measure" in str(result.exception)
 
 
 def test_a_user_twice_is_refused(talks):

@@ -224,7 +224,8 @@ class TestTheFigures:
         all_there = summary("advisor", whole)
         for name in ("emotion", "success", "reward"):
             assert row[f"{name}_worst"] <= all_there[name] <= row[f"{name}_best"]
-        first, second = missing_lines([row])
+        first, latest, second = missing_lines([row])
+        assert latest == "the latest TimedOut: no"
         assert first == "faults: 1 of 4 talks of advisor (25.0%), in no mean: TimedOut 1"
         assert re.search(r"success 0 to 0.25, reward [\d.]+ to [\d.]+$", second)
 
@@ -261,3 +262,12 @@ class TestTheFigures:
             shown = screen.getvalue()
             assert ("4/4" in shown) == ("requests/s" in shown) == (terminal and not quiet)
             assert ("1 fault" in shown) == (terminal and not quiet)
+
+
+def test_a_tape_that_is_there_is_not_added_to_by_mistake(tmp_path):
+    tape = tmp_path / "run.tape"
+    tape.write_text("")
+    words = ["--agent", "silent", "--record", str(tape), "--out", str(tmp_path / "run.jsonl")]
+    result = CliRunner().invoke(app, ["rollout", *words])
+    assert result.exit_code == 1
+    assert "--resume" in str(result.exception)

@@ -66,7 +66,22 @@ def _openai(rest: str) -> Backend:
 def _model_and_url(rest: str) -> tuple[str, str]:
     """Split at the last `@` that a URL follows; models' names may have one as well."""
     found = re.fullmatch(r"(.*)@(https?://.*)", rest, re.DOTALL)
-    return (found[1], found[2]) if found else (rest, "")
+    if found:
+        return found[1], found[2]
+    model, at, host = rest.rpartition("@")
+    if at and (not host or _HOST.fullmatch(host)):
+        # Taken for a model's name, the talk would go to the hosted service instead.
+        raise InvalidArgument(
+            f"'openai:{rest}': a URL begins with http:// or https://. Write "
+            f"openai:{model}@http://{host or 'localhost:8000/v1'}"
+        )
+    return rest, ""
+
+
+_HOST: Final = re.compile(
+    r"(?:localhost|\[[^\]]*\]|[\w-]+(?:\.[\w-]+)+|[\w.-]+(?=:\d))(?::\d+)?(?:/.*)?"
+)
+"""What looks like a server's address without its scheme."""
 
 
 _LOADERS: Final[dict[str, Callable[[str], Backend]]] = {

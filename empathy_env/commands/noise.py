@@ -45,24 +45,44 @@ def command(
         for name, retests in found.items()
         if samples > 1 and name != "code" and retests.talks
     }
-    pairs = agreement(found, seed=seed) if len(found) > 1 else []
+    unmeasured = [name for name, retests in found.items() if not retests.talks]
+    if list(found) == ["code"]:
+        raise InvalidArgument(
+            "--user=code alone: it answers the same every time, so there is no noise to measure; "
+            "give a model, or a model beside it to compare"
+        )
+    pairs = agreement(found, seed=seed) if len(found) > 1 and not unmeasured else []
     if as_json:
         print_json(_data(found, noises, pairs))
-        return
-    for name, retests in found.items():
-        lost = sum(retests.faults.values())
-        if lost:
-            kinds = ", ".join(f"{kind} x{count}" for kind, count in retests.faults.items())
-            print_plain(f"{name}: {lost} of {len(traces)} talks left out by faults: {kinds}")
-        if retests.empty:
-            print_plain(
-                f"{name}: {retests.empty} of {len(traces)} talks left out: "
-                "the agent said nothing in them"
-            )
+    else:
+        _print_all(found, len(traces), noises, pairs)
+    if unmeasured:
+        raise typer.Exit(1)
+
+
+def _print_all(
+    found: Mapping[str, Retests],
+    count: int,
+    noises: Mapping[str, Noise],
+    pairs: Sequence[Agreement],
+) -> None:
+    _print_left_out(found, count)
     for name, one in noises.items():
         _print_noise(name, one)
     if pairs:
         _print_agreement(pairs)
+
+
+def _print_left_out(found: Mapping[str, Retests], count: int) -> None:
+    for name, retests in found.items():
+        lost = sum(retests.faults.values())
+        if lost:
+            kinds = ", ".join(f"{kind} x{count}" for kind, count in retests.faults.items())
+            print_plain(f"{name}: {lost} of {count} talks left out by faults: {kinds}")
+        if retests.empty:
+            print_plain(
+                f"{name}: {retests.empty} of {count} talks left out: no turn of them was finished"
+            )
 
 
 def _retested(name: str, traces: Sequence[Trace], samples: int) -> Retests:

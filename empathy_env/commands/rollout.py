@@ -89,6 +89,10 @@ def rollout(
             "--record and --replay exclude each other: a tape is one or the other"
         )
     gc.set_threshold(*COLLECTIONS)  # for the process, which a command owns and a library does not
+    if tape and tape.exists() and not resume:
+        raise InvalidArgument(
+            f"--record={tape} exists: give --resume to go on with it, or another name"
+        )
     limits = Limits(max_requests, max_tokens, max_dollars)
     wraps = Wraps(attempts=retries + 1, cache=cache, tape=tape)
     player = load_agent(_timed(agent, timeout))

@@ -26,6 +26,9 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
 }
 """What each reward can sum up to over a whole episode."""
 
+_SHOWN: Final = 300
+"""So many characters of a fault's message are told."""
+
 
 def summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
     """Return an agent's figures. Episodes that ended in a fault are in no mean.
@@ -50,6 +53,9 @@ def summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
         "faults": missing,
         "fault_rate": _rounded(missing / len(traces) if traces else math.nan, 4),
         "fault_types": dict(kinds.most_common()),
+        "fault_latest": {
+            trace.fault["type"]: trace.fault["message"][:_SHOWN] for trace in traces if trace.fault
+        },
         **_bounded("emotion", values, missing, (0.0, 100.0), 2),
         "low": _rounded(interval.low, 2) if interval else None,
         "high": _rounded(interval.high, 2) if interval else None,
@@ -141,5 +147,6 @@ def missing_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
             for name in ("emotion", "success", "reward")
             if row[f"{name}_worst"] is not None
         ]
+        lines += [f"the latest {kind}: {text}" for kind, text in row["fault_latest"].items()]
         lines.append(f"with them, at worst and at best: {', '.join(ends)}")
     return lines

@@ -49,8 +49,9 @@ def cluster_bootstrap(
     """
     if not clusters or not all(clusters.values()):
         raise InvalidArgument("clusters must hold at least one cluster, each with a value")
-    sums = np.array([float(np.sum(values)) for values in clusters.values()])
-    sizes = np.array([len(values) for values in clusters.values()])
+    ordered = [clusters[name] for name in sorted(clusters)]  # a file's order decides nothing
+    sums = np.array([math.fsum(values) for values in ordered])
+    sizes = np.array([len(values) for values in ordered])
     drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
@@ -85,7 +86,7 @@ def resampled(
     """
     if not clusters or not all(clusters.values()):
         raise InvalidArgument("clusters must hold at least one cluster, each with a value")
-    groups = list(clusters.values())
+    groups = [clusters[name] for name in sorted(clusters)]
     drawn = np.random.default_rng(seed).integers(len(groups), size=(resamples, len(groups)))
     rows = cast("list[list[int]]", drawn.tolist())
     found = [figure([value for index in row for value in groups[index]]) for row in rows]

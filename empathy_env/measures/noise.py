@@ -58,7 +58,7 @@ class Retests(NamedTuple):
     Attributes:
         talks: By episode id.
         faults: Talks left out because an appraisal of theirs met a fault, by type.
-        empty: Talks left out because the agent said nothing in them.
+        empty: Talks left out because no turn of them was finished.
     """
 
     talks: Mapping[str, Retest]

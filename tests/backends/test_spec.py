@@ -163,3 +163,23 @@ def test_the_seam_loads_no_library():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "openai:fake@127.0.0.1:8931",
+        "openai:fake@localhost:8000/v1",
+        "openai:fake@gpu-box:8000",
+        "openai:fake@models.example.org/v1",
+        "openai:fake@[::1]:8000/v1",
+        "openai:m@",
+    ],
+)
+def test_an_address_without_its_scheme_goes_to_nobody_else(spec):
+    with pytest.raises(InvalidArgument, match="a URL begins with http"):
+        load_backend(spec)
+
+
+def test_a_models_name_may_have_an_at():
+    assert "team/model@2024" in load_backend("openai:team/model@2024").name

@@ -60,3 +60,9 @@ def test_one_cluster_has_no_width():
 def test_nothing_to_average_is_an_error_and_not_zero(empty):
     with pytest.raises(InvalidArgument, match="clusters"):
         cluster_bootstrap(empty)
+
+
+def test_the_order_of_the_clusters_decides_nothing():
+    clusters = {name: [float(n), float(n * n)] for n, name in enumerate("abcdefg")}
+    turned = {name: values[::-1] for name, values in reversed(clusters.items())}
+    assert cluster_bootstrap(clusters) == cluster_bootstrap(turned)
