@@ -76,7 +76,8 @@ def _report(path: Path, rows: int, chosen: Selected, as_json: bool) -> None:
     if as_json:
         print_json({"rows": rows, "talks": len(chosen.traces), "out": str(path), **counts})
         return
-    print_plain(f"{rows} rows of {len(chosen.traces)} talks in {path}")
+    talks = len(chosen.traces) + sum(counts.values())
+    print_plain(f"{rows} rows of {talks} talks in {path}")
     print_plain(
         f"left out: {chosen.faulted} that ended in a fault, {chosen.unfinished} unfinished, "
         f"{chosen.below} that did not come out well enough"
