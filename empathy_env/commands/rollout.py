@@ -41,7 +41,9 @@ def rollout(
     user: Annotated[
         str, typer.Option(help="Who plays the user: code, or a model such as openai:MODEL@URL.")
     ] = "code",
-    appraiser: Annotated[str, typer.Option(help="Who finds evidence: rules, rules-b, model, or a backend.")] = "",
+    appraiser: Annotated[
+        str, typer.Option(help="Who finds evidence: rules, rules-b, model, or a backend.")
+    ] = "",
     speaker: Annotated[str, typer.Option(help="Who words replies: templates or model.")] = "",
     samples: Annotated[
         int,
