@@ -42,7 +42,9 @@ def transformers(session: nox.Session) -> None:
 def litellm(session: nox.Session) -> None:
     """The litellm adapter, with the library; against a stub server, without a model."""
     session.install("-e", ".[testing,litellm]")
-    session.run("pytest", "tests/backends/test_litellm_models.py", *session.posargs)
+    # Else it fetches its prices in the background, whoever imports it first.
+    offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    session.run("pytest", "tests/backends/test_litellm_models.py", *session.posargs, env=offline)
 
 
 @nox.session(default=False)
