@@ -56,4 +56,5 @@ def test_ordinary_words_in_any_language_stay_as_they_are():
 
 @given(st.text())
 def test_cleaned_text_can_be_sent(text):
-    quoted(clean(text, max_chars=100).text).encode()
+    cleaned = clean(text, max_chars=100).text
+    assert json.loads(quoted(cleaned).encode()) == cleaned

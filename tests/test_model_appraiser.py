@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from live import entry as evidence_of
 
 from empathy_env import Scenario, Task, load_persona
 from empathy_env.acts import ABOUTS, ACTS, Context, Evidence
@@ -34,15 +35,7 @@ TEXT = "You kept that lantern bright. You sound ashamed of it. What was it like?
 
 
 def entry(quote, act="reflection", **given):
-    return {
-        "quote": quote,
-        "answers": "",
-        "act": act,
-        "about": "own_feeling",
-        "intensity": "plain",
-        "topic": None,
-        **given,
-    }
+    return evidence_of(quote, act, **given)
 
 
 def answer(*entries):
@@ -437,7 +430,7 @@ def test_a_model_that_parrots_the_agent_causes_no_fault(text):
         return NOTHING if said == "(withheld)" else said
 
     talk, backend = talk_with(parrot)
-    run(say(talk, text), backend)
+    assert len(run(say(talk, text), backend).turns) == len(talk.turns) + 1
 
 
 def test_silence_is_not_asked_about():

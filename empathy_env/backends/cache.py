@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final, NoReturn
 from weakref import finalize
 
@@ -214,7 +215,7 @@ def opened(path: Path) -> sqlite3.Connection:
             )
             on_failure.callback(connection.close)
             new = _is_new(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _into_wal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")  # in WAL, no wait for the disk
             if new:
                 connection.executescript(_SCHEMA)
@@ -225,6 +226,25 @@ def opened(path: Path) -> sqlite3.Connection:
             ) from error
         on_failure.pop_all()
     return connection
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Switch to a journal with which readers and writers do not wait for each other.
+
+    For this switch alone SQLite does not wait while another process opens the same file: its
+    time-out counts for transactions only.
+    """
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or monotonic() > until:
+                raise
+            sleep(0.01)
+        else:
+            return
 
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:

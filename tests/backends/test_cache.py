@@ -12,7 +12,7 @@ import pytest
 
 from empathy_env.backends import Backend, Reply, Request, ScriptedBackend
 from empathy_env.backends.asynchronous import AsyncBackend
-from empathy_env.backends.cache import APPLICATION, cached
+from empathy_env.backends.cache import APPLICATION, cached, opened
 from empathy_env.errors import BackendFault, InvalidArgument, TimedOut
 from empathy_env.messages import from_system, from_user
 
@@ -355,3 +355,14 @@ def test_a_reply_that_cannot_be_written_is_a_fault(path):
     assert isinstance(fault, BackendFault)
     assert "cannot be written" in str(fault)
     assert isinstance(fault.__cause__, sqlite3.Error)
+
+
+def test_a_file_that_another_is_just_making_is_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "replies.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("empathy_env.backends.cache.sleep", lambda seconds: other.rollback())
+    connection = opened(path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    other.close()

@@ -27,12 +27,6 @@ from empathy_env.errors import (
     Unreachable,
 )
 
-
-@pytest.fixture(autouse=True)
-def no_key(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
 # Faults
 
 

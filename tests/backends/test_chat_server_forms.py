@@ -23,12 +23,6 @@ from empathy_env.errors import (
     RequestRejected,
 )
 
-
-@pytest.fixture(autouse=True)
-def no_key(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
 # The form
 
 
