@@ -12,6 +12,7 @@
     ├── MissingExtra (also ImportError)     a library is needed that is not installed
     ├── UnexpectedRequest                   a tape is played, and holds no such request
     ├── TooManyFaults                       a run has gone bad and was stopped
+    ├── CheckFailed (also AssertionError)   a reward, persona, agent ... breaks a law
     └── Fault                               machinery failed; never a reward
         ├── BackendFault                    a model could not be reached or did not answer
         │   ├── Unreachable                 no connection, or it broke off
@@ -188,6 +189,21 @@ class UnexpectedRequest(EmpathyEnvError):
 
 class TooManyFaults(EmpathyEnvError):
     """So many episodes failed that the run was stopped; what was finished is kept."""
+
+
+class CheckFailed(EmpathyEnvError, AssertionError):
+    """Something of the caller's own breaks a law; raised by `empathy_env.checks`.
+
+    Attributes:
+        law: Name of the law, such as "causal".
+        dialogue: The shortest talk that was found to show it, as text; "" if none is needed.
+    """
+
+    def __init__(self, message: str, *, law: str = "", dialogue: str = "", hint: str = ""):
+        self.law = law
+        self.dialogue = dialogue
+        broken = f"law {law!r}: {message}" if law else message
+        super().__init__("\n\n".join(part for part in (broken, dialogue, hint) if part))
 
 
 class Fault(EmpathyEnvError):

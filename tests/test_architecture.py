@@ -31,7 +31,7 @@ LAYERS = [
     {"people", "form", "subject"},
     {"scenario"},
     {"trace", "appraiser", "speaker", "likeness", "transcripts"},
-    {"reward", "user", "model_appraiser", "speech", "voting"},
+    {"reward", "user", "model_appraiser", "speech", "voting", "curriculum"},
     {"model_speaker", "reporting"},
     {"parts", "conversation"},
     {"drivers", "replay"},
@@ -41,8 +41,9 @@ LAYERS = [
     {"flight"},
     {"rollout"},
     {"measures", "probes"},
+    {"findings", "testing", "audit"},
     {"checks"},
-    {"commands"},
+    {"commands", "pytest_plugin"},
     {"__main__"},
 ]
 LAYER = {unit: number for number, layer in enumerate(LAYERS) for unit in layer}

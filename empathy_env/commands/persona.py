@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from empathy_env.acts import NEEDS, Need
-from empathy_env.checks import findings_alone
+from empathy_env.findings import findings_alone
 from empathy_env.commands.console import AsJson, out, print_json, print_plain, print_table, tracked
 from empathy_env.commands.sheet import Course, courses, drawn, gate_rows, to_data
 from empathy_env.episode import Task

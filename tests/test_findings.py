@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from empathy_env import checks
+from empathy_env import findings
 from empathy_env.agents import load_agent
-from empathy_env.checks import findings_alone
+from empathy_env.findings import findings_alone
 from empathy_env.conversation import say
 from empathy_env.drivers import run
 from empathy_env.episode import Task
@@ -95,7 +95,7 @@ def fake(persona, outcomes, seed=0, agents=("silent",)):
 
 
 def played(folder, monkeypatch, outcomes, *edits, **options):
-    monkeypatch.setattr(checks, "trials", lambda persona, seeds: fake(persona, outcomes, **options))
+    monkeypatch.setattr(findings, "trials", lambda persona, seeds: fake(persona, outcomes, **options))
     return alone(folder, *edits)
 
 
@@ -120,7 +120,7 @@ def test_what_is_told_with_one_need_but_not_another_is_a_note(tmp_path, monkeypa
     turn = talk.turns[0]
     told = replace(turn, answers=(turn.answers[0]._replace(told=("door",)),))
     told = first._replace(others=(replace(talk, turns=(told,)),))
-    monkeypatch.setattr(checks, "trials", lambda persona, seeds: iter((told, second)))
+    monkeypatch.setattr(findings, "trials", lambda persona, seeds: iter((told, second)))
     found = alone(tmp_path)
     assert "talks (deep_empathy)" in found["note", "never-told", 23]
     nobody = [text for key, text in found.items() if key[:2] == ("warning", "never-told")]
@@ -220,7 +220,7 @@ def test_a_keyword_of_everyday_talk_is_a_warning(tmp_path, good):
     ],
 )
 def test_a_line_that_tells_too_much_is_found(tmp_path, monkeypatch, edit, key, says):
-    monkeypatch.setattr(checks, "trials", lambda persona, seeds: fake(persona, ["success"]))
+    monkeypatch.setattr(findings, "trials", lambda persona, seeds: fake(persona, ["success"]))
     assert says in alone(tmp_path, edit)[key]
 
 
@@ -234,7 +234,7 @@ def test_a_line_that_tells_too_much_is_found(tmp_path, monkeypatch, edit, key, s
     ],
 )
 def test_a_line_that_tells_nothing_too_early_is_not(tmp_path, monkeypatch, edit):
-    monkeypatch.setattr(checks, "trials", lambda persona, seeds: fake(persona, ["success"]))
+    monkeypatch.setattr(findings, "trials", lambda persona, seeds: fake(persona, ["success"]))
     assert not {rule for _, rule, _ in alone(tmp_path, edit)} & {
         "told-early",
         "guessed-need",
