@@ -16,12 +16,14 @@ from typing import Any, Final, NamedTuple
 from empathy_env.asking import asked
 from empathy_env.backends import Reply, Request
 from empathy_env.dialogue import as_lines, quoted
+from empathy_env.difficulty import Difficulty
 from empathy_env.errors import UnparseableReply
 from empathy_env.messages import Message, clean, from_agent, from_system, from_user
 from empathy_env.profile import Portrait, Profile, portrait
 from empathy_env.prompts import load_prompt
 from empathy_env.protocol import ReportedProtocol
 from empathy_env.structured import number, parsed, text
+from empathy_env.wording import all_words, in_words
 
 UNREADABLE: Final = "(unreadable)"
 """What stands for the agent's words where a model could answer only without them."""
@@ -29,6 +31,7 @@ LEFT_OUT: Final = "(left out)"
 """What stands there for the person's own words, which may repeat them."""
 LONGEST_REPLY: Final = 4000
 """Longest reply of the user in characters; what is beyond is cut."""
+_MODERATE: Final = Difficulty()
 _WIDEST: Final = 1000
 """A change beyond this is no answer to what was asked."""
 
@@ -88,11 +91,15 @@ def read_words(reply: str, *, name: str = "reply") -> str:
 
 
 def report_request(
-    person: Portrait, protocol: ReportedProtocol, talk: tuple[Message, ...], emotion: float
+    person: Portrait,
+    protocol: ReportedProtocol,
+    talk: tuple[Message, ...],
+    emotion: float,
+    difficulty: Difficulty = _MODERATE,
 ) -> Request:
     """Return the request for the report: the talk up to now, and the emotion as it is now."""
     turn = _filled("report-turn", talk=as_lines(talk), emotion=f"{emotion:g}")
-    system = _instructions("report", protocol, person)
+    system = _instructions("report", protocol, person, difficulty)
     return Request("report", (from_system(system), from_user(turn)), report_schema(protocol))
 
 
@@ -104,6 +111,7 @@ def reply_request(
     *,
     state: str,
     closing: bool,
+    difficulty: Difficulty = _MODERATE,
 ) -> Request:
     """Return the request for the reply, given the report and the state after it.
 
@@ -114,6 +122,7 @@ def reply_request(
         report: How the person takes the last one.
         state: The label of the state that they are in then; the number is not told.
         closing: Whether the talk ends with this reply.
+        difficulty: How much of it they show.
     """
     turn = _filled(
         "reply-turn",
@@ -123,7 +132,7 @@ def reply_request(
         state=state,
         closing=f"\n\n{load_prompt('reply-closing').text}" if closing else "",
     )
-    system = _instructions("reply", protocol, person)
+    system = _instructions("reply", protocol, person, difficulty)
     return Request("reply", (from_system(system), from_user(turn)), _REPLY)
 
 
@@ -147,6 +156,7 @@ def prompts_digest(protocol: ReportedProtocol) -> str:
     nobody = Portrait("", "", "")
     told = [_instructions(name, protocol, nobody) for name in ("report", "reply")]
     told += [load_prompt(name).text for name in ("report-turn", "reply-turn", "reply-closing")]
+    told.append(all_words())
     return sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
@@ -191,7 +201,9 @@ def report_schema(protocol: ReportedProtocol) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2048)
-def _instructions(name: str, protocol: ReportedProtocol, person: Portrait) -> str:
+def _instructions(
+    name: str, protocol: ReportedProtocol, person: Portrait, difficulty: Difficulty = _MODERATE
+) -> str:
     """Return what is the same in every turn, so that a server need not read it anew."""
     rules = [
         load_prompt(f"report-{rule}").text
@@ -201,6 +213,10 @@ def _instructions(name: str, protocol: ReportedProtocol, person: Portrait) -> st
         )
         if holds
     ]
+    ways = in_words(difficulty, "response", "style")
+    if ways:
+        rules.append(f"About this person: {' '.join(ways)}")
+    hints = load_prompt(f"reply-{'hints' if protocol.may_hint_need else 'guarded'}").text
     return _filled(
         name,
         portrait=_lines(**person._asdict()),
@@ -212,7 +228,7 @@ def _instructions(name: str, protocol: ReportedProtocol, person: Portrait) -> st
         else f"At {protocol.leave_at:g}",
         range=_range(protocol),
         rules="".join(f"\n{rule}\n" for rule in rules),
-        hints=load_prompt(f"reply-{'hints' if protocol.may_hint_need else 'guarded'}").text,
+        hints=" ".join((hints, *in_words(difficulty, "information"))),
         unreadable=UNREADABLE,
     )
 

@@ -85,7 +85,7 @@ class Conversation:
     users: tuple[UserState, ...]
     messages: tuple[Message, ...]
     heard: tuple[str, ...]
-    """What the users said, oldest first; only the remembered ones."""
+    """What the users said or meant to say, oldest first; only the remembered ones."""
     said: tuple[str, ...] = ()
     """What the agent was heard to say, oldest first; only the remembered ones."""
     turns: tuple[Turn, ...] = ()
@@ -206,7 +206,7 @@ def _said(talk: Conversation, text: str, calls: Calls) -> Generator[Request, Rep
         room=room,
         users=tuple(response.state for response in responses),
         messages=(*talk.messages, from_agent(split.heard), from_user(reply)),
-        heard=(*talk.heard, reply)[-HEARD_KEPT:],
+        heard=(*talk.heard, " ".join(answer.whole for answer in answers))[-HEARD_KEPT:],
         said=(*talk.said, split.heard)[-SAID_KEPT:],
         turns=(*talk.turns, turn),
         meter=summed(talk.meter, calls.meter),

@@ -1,7 +1,10 @@
 """How hard a user is, as numbers in [0, 1]: one knob, one named place where it acts.
 
-All knobs here are *response* knobs: with the same evidence and the same noise, a harder value
-gives an emotion that is nowhere higher (law 8). `HARDER` says which direction is harder.
+There are three kinds. *Response* knobs decide what the agent's words do: with the same evidence
+and the same noise, a harder value gives an emotion that is nowhere higher. *Information* knobs
+decide what of a reply is said aloud: the mood is the same, and the harder observation is the easier
+one garbled, so no policy can gain. *Style* knobs decide how a mood moves; no direction is claimed
+for these (law 8). docs/difficulty.md has the measured effect of each.
 """
 
 from __future__ import annotations
@@ -15,20 +18,33 @@ from empathy_env.errors import InvalidArgument, UnknownName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difficulty:
-    """The knobs. Each is in [0, 1]; 0.5 leaves the protocol's constants as they are."""
+    """The knobs. Each is in [0, 1]; the defaults are those of `moderate`."""
 
     start: float = 0.4
-    """Emotion at the start: 10 + 75 * start, so 0.4 is SAGE's 40."""
+    """Emotion at the start: 10 + 75 * start, so 0.4 is SAGE's 40. Acts in `emotion.first_mood`."""
     acceptance: float = 0.5
-    """How much good the good does: scales every gain."""
+    """How much good the good does: a gain is multiplied by 0.5 + acceptance (`next_mood`)."""
     trust: float = 0.5
-    """Trust at the start, and how fast it grows."""
+    """Trust at the start (0.3 * trust), and its growth, times 0.5 + trust (`next_mood`)."""
     patience: float = 0.5
-    """How slowly strain grows."""
+    """How slowly strain grows: times 1.5 - patience (`next_mood`)."""
     hostility: float = 0.5
-    """How much harm the harmful does, and how often the user resists."""
+    """How much harm the harmful does, and how often the user resists: times 0.5 + hostility
+    (`next_mood`, `resists`)."""
     memory: float = 0.5
-    """Memory for slights: how slowly strain goes down again."""
+    """Memory for slights: relief of strain is multiplied by 1.5 - memory (`next_mood`)."""
+    masking: float = 0.0
+    """Chance that a reply shows nothing of what is felt (`veil.veiled`)."""
+    disclosure: float = 1.0
+    """Chance that what could be told now is said aloud (`SimulatedUser.withheld`)."""
+    ambiguity: float = 0.0
+    """Chance that a reply points to a need drawn without regard to the true one
+    (`veil.veiled`)."""
+    volatility: float = 0.0
+    """How far a turn's change of emotion swings by chance: up to 5 points either way at 1
+    (`next_mood`)."""
+    reactivity: float = 0.5
+    """How strongly emotion moves, up and down: times 0.5 + reactivity (`next_mood`)."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -47,6 +63,22 @@ class Difficulty:
         return {name: float(value) for name, value in asdict(self).items()}
 
 
+Kind = Literal["response", "information", "style"]
+KINDS: Final[Mapping[str, Kind]] = {
+    "start": "response",
+    "acceptance": "response",
+    "trust": "response",
+    "patience": "response",
+    "hostility": "response",
+    "memory": "response",
+    "masking": "information",
+    "disclosure": "information",
+    "ambiguity": "information",
+    "volatility": "style",
+    "reactivity": "style",
+}
+"""For each knob, what kind it is."""
+
 HARDER: Final[Mapping[str, Literal[-1, 1]]] = {
     "start": -1,
     "acceptance": -1,
@@ -54,8 +86,11 @@ HARDER: Final[Mapping[str, Literal[-1, 1]]] = {
     "patience": -1,
     "hostility": 1,
     "memory": 1,
+    "masking": 1,
+    "disclosure": -1,
+    "ambiguity": 1,
 }
-"""For each knob, the direction in which a user gets harder."""
+"""For each knob of which one direction is harder, that direction; style knobs have none."""
 
 PRESETS: Final[Mapping[str, Difficulty]] = {
     "gentle": Difficulty(
@@ -63,7 +98,15 @@ PRESETS: Final[Mapping[str, Difficulty]] = {
     ),
     "moderate": Difficulty(),
     "severe": Difficulty(
-        start=0.25, acceptance=0.3, trust=0.3, patience=0.3, hostility=0.8, memory=0.8
+        start=0.25,
+        acceptance=0.3,
+        trust=0.3,
+        patience=0.3,
+        hostility=0.8,
+        memory=0.8,
+        masking=0.4,
+        disclosure=0.6,
+        ambiguity=0.3,
     ),
 }
 """Named settings. `moderate` is the one that the published bands of docs/emotion.md are for."""
@@ -94,6 +137,6 @@ def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Diffi
     knobs = dict(difficulty)
     base = load_difficulty(str(knobs.pop("preset", "moderate")))
     for name in knobs:
-        if name not in HARDER:
-            raise UnknownName.among("knob", name, HARDER)
+        if name not in KINDS:
+            raise UnknownName.among("knob", name, KINDS)
     return replace(base, **knobs)

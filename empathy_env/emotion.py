@@ -148,7 +148,14 @@ class Felt(NamedTuple):
     saturated: bool
 
 
-def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting: bool) -> Felt:
+def next_mood(
+    mood: Mood,
+    appraisal: Appraisal,
+    listener: Listener,
+    *,
+    resisting: bool,
+    swing: float = 0.0,
+) -> Felt:
     """Return how the listener feels one turn of the agent.
 
     Attention is limited: good is a mean over the evidence, so saying everything at once dilutes
@@ -159,18 +166,19 @@ def next_mood(mood: Mood, appraisal: Appraisal, listener: Listener, *, resisting
         appraisal: What the agent did, all of it.
         listener: Who feels it.
         resisting: Whether the user resists this turn (`resists`).
+        swing: A keyed draw in [-1, 1]: which way the mood swings by itself, if it is volatile.
     """
     constants, knobs, temper = listener.protocol, listener.difficulty, listener.temperament
     good, harm, touched, listened = _means(mood, appraisal, listener)
     if resisting:
         good, touched = good * constants.resisted, touched * constants.resisted
     idle = max(0.0, 1.0 - good / constants.idle_credit)
-    reactivity = 0.7 + 0.6 * temper.reactivity
+    reactivity = (0.7 + 0.6 * temper.reactivity) * (0.5 + knobs.reactivity)
     raised = constants.gain * good * (0.5 + knobs.acceptance) * (0.7 + 0.6 * mood.trust)
     lowered = constants.loss * harm * (0.5 + knobs.hostility)
     lowered += constants.drift * idle * (1.0 + mood.strain)
     met = min(1.0, mood.met + constants.met_step * touched * (0.5 + knobs.acceptance))
-    wanted = reactivity * (raised - lowered)
+    wanted = reactivity * (raised - lowered) + constants.swing * knobs.volatility * swing
     change = min(constants.clamp, max(-constants.clamp, wanted))
     emotion = min(constants.success, max(0.0, mood.emotion + change))
     if met < constants.need_met:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from empathy_env.acts import Act
 from empathy_env.asking import Asked, asked
@@ -28,6 +28,7 @@ from empathy_env.prompts import load_prompt
 from empathy_env.speaker import Manner, Moment, Speech, asks_after_safety, manner_of
 from empathy_env.speech import CORRECTIONS, NOTES, Read, Slip, aloud, read_speech
 from empathy_env.stems import stems_of
+from empathy_env.wording import TOP, Grade, graded, hidden
 
 
 @dataclass(frozen=True)
@@ -190,11 +191,12 @@ def _now(moment: Moment) -> Iterator[str]:
     """Yield the lines about how they are now and what they say now."""
     felt, manner = moment.felt, manner_of(moment)
     yield "How you are now:"
-    yield f"- {_graded(_EMOTION, felt.mood.emotion)} {_graded(_TRUST, felt.mood.trust)}"
-    if strain := _graded(_STRAIN, felt.mood.strain):
+    yield f"- {graded(_EMOTION, felt.mood.emotion)} {graded(_TRUST, felt.mood.trust)}"
+    if strain := graded(_STRAIN, felt.mood.strain):
         yield f"- {strain}"
     yield f"- What the other just said: {_taken(moment)}"
     yield f"- {_MANNERS[manner]}"
+    yield from (f"- {words}" for words in hidden(moment.difficulty))
     yield from _examples(moment, manner)
     yield from _told(moment)
     yield "What you say now:"
@@ -202,52 +204,35 @@ def _now(moment: Moment) -> Iterator[str]:
     yield f"Write only what {moment.persona.identity.name} says now."
 
 
-class _Grade(NamedTuple):
-    """Words for a value.
-
-    Attributes:
-        below: They hold for values below this.
-        words: The words.
-    """
-
-    below: float
-    words: str
-
-
-def _graded(grades: Sequence[_Grade], value: float) -> str:
-    return next(grade.words for grade in grades if value < grade.below)
-
-
-_TOP: Final = float("inf")
 # None of these names a feeling that somebody could have: that would tell it.
 _EMOTION: Final = (
-    _Grade(12.0, "You are at the very bottom; you can hardly talk."),
-    _Grade(28.0, "You are very low; each word is an effort."),
-    _Grade(45.0, "You are low, and it shows."),
-    _Grade(60.0, "You are neither low nor well; you get by."),
-    _Grade(78.0, "You are better than you were; something has eased."),
-    _Grade(_TOP, "You are well; it is lighter by far."),
+    Grade(12.0, "You are at the very bottom; you can hardly talk."),
+    Grade(28.0, "You are very low; each word is an effort."),
+    Grade(45.0, "You are low, and it shows."),
+    Grade(60.0, "You are neither low nor well; you get by."),
+    Grade(78.0, "You are better than you were; something has eased."),
+    Grade(TOP, "You are well; it is lighter by far."),
 )
 _TRUST: Final = (
-    _Grade(0.15, "You do not trust the other."),
-    _Grade(0.35, "You are wary of the other, and listen."),
-    _Grade(0.6, "You begin to trust the other."),
-    _Grade(_TOP, "You trust the other."),
+    Grade(0.15, "You do not trust the other."),
+    Grade(0.35, "You are wary of the other, and listen."),
+    Grade(0.6, "You begin to trust the other."),
+    Grade(TOP, "You trust the other."),
 )
 _STRAIN: Final = (
-    _Grade(0.25, ""),
-    _Grade(0.5, "This talk costs you patience."),
-    _Grade(0.75, "Your patience with this talk is nearly spent."),
-    _Grade(_TOP, "You can hardly bear this talk any longer."),
+    Grade(0.25, ""),
+    Grade(0.5, "This talk costs you patience."),
+    Grade(0.75, "Your patience with this talk is nearly spent."),
+    Grade(TOP, "You can hardly bear this talk any longer."),
 )
 _CHANGE: Final = (
-    _Grade(-5.0, "it struck you hard, and for the worse."),
-    _Grade(-2.4, "it stung."),
-    _Grade(-0.5, "it missed you a little."),
-    _Grade(0.5, "it left you as you were."),
-    _Grade(2.0, "it did you a little good."),
-    _Grade(5.0, "it did you good."),
-    _Grade(_TOP, "it reached you; it did you a great deal of good."),
+    Grade(-5.0, "it struck you hard, and for the worse."),
+    Grade(-2.4, "it stung."),
+    Grade(-0.5, "it missed you a little."),
+    Grade(0.5, "it left you as you were."),
+    Grade(2.0, "it did you a little good."),
+    Grade(5.0, "it did you good."),
+    Grade(TOP, "it reached you; it did you a great deal of good."),
 )
 _MANNERS: Final[Mapping[Manner, str]] = {
     "leaves": "You have had enough. You end the talk now, in your way, and go.",
@@ -288,7 +273,7 @@ _DONE: Final[Mapping[Act, str]] = {
 
 def _taken(moment: Moment) -> str:
     """Say what the other did and how it was felt."""
-    landed = _graded(_CHANGE, moment.felt.change)
+    landed = graded(_CHANGE, moment.felt.change)
     if not moment.heard.strip():
         return f"nothing at all; {landed}"
     done = dict.fromkeys(_DONE[evidence.act] for evidence in moment.appraisal)
@@ -325,8 +310,10 @@ def _content(moment: Moment) -> Iterator[str]:
         yield "They ask whether you would harm yourself. You would not, and you say so."
     elif _puts_off(moment):
         yield "They ask about something that you do not tell yet. Put them off."
-    for line in moment.disclosed:
+    for line in moment.aloud:
         yield f"Tell this now, all of it, in words of your own: {quoted(line)}"
+    if moment.withheld:
+        yield "There is more to it, and you do not say it now: begin, and leave it at that."
     if moment.more and moment.outcome is None:
         yield f"You may add this: {' '.join(map(quoted, moment.more))}"
     ends = _ENDINGS.get(moment.outcome or "", "")
@@ -344,7 +331,7 @@ _ENDINGS: Final[Mapping[str, str]] = {
 
 def _puts_off(moment: Moment) -> bool:
     """Whether they were asked for something that they have not told and do not tell now."""
-    return not moment.disclosed and any(
+    return not moment.aloud and any(
         evidence.act.endswith("_question")
         and evidence.topic is not None
         and evidence.topic not in moment.told

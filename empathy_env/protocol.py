@@ -98,6 +98,8 @@ class Protocol:
     """Share of credit left while the user resists."""
     jitter: float = 0.25
     """Each episode scales each act's weight by a factor within 1 plus or minus this."""
+    swing: float = 5.0
+    """Most points that a turn's change swings by chance, either way, at volatility 1."""
     reticent: float = 2.5
     """Points lost in a turn from which nothing new is told in it."""
     any_need: Mapping[str, float] = field(default_factory=lambda: ANY_NEED)

@@ -116,7 +116,7 @@ class _RecordedSpeaker:
     def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
         yield from ()
         answer = self.answers[moment.seat]
-        return Speech(answer.reply, answer.manner, (), answer.leaked)
+        return Speech(answer.reply, answer.manner, (), answer.leaked, meant=answer.meant)
 
 
 def _recorded_scaffold(name: str, turn: Turn | None = None) -> Scaffold:

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from empathy_env.acts import Appraisal, Context, Reading, Topic
 from empathy_env.appraiser import Appraiser, RuleAppraiser
@@ -28,7 +28,8 @@ from empathy_env.briefing import (
     unreadable,
     wordless,
 )
-from empathy_env.emotion import Mood, Outcome
+from empathy_env.difficulty import Difficulty
+from empathy_env.emotion import Mood, Outcome, first_mood
 from empathy_env.errors import InvalidArgument
 from empathy_env.messages import Message, from_agent
 from empathy_env.profile import Portrait, portrait
@@ -37,6 +38,8 @@ from empathy_env.scenario import Scenario
 from empathy_env.speaker import Moment, Speaker, Speech, TemplateSpeaker
 from empathy_env.trace import Answer
 from empathy_env.user import Response, SimulatedUser, UserState
+
+_MODERATE: Final = Difficulty()
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,16 @@ class ReportingUser:
         """The first thing they say."""
         return self.scenario.persona.opening
 
+    @property
+    def _start(self) -> float:
+        """Emotion before the first turn: the protocol's own, unless the knob says otherwise."""
+        knobs = self.scenario.difficulty
+        return self.protocol.start if knobs.start == _MODERATE.start else first_mood(knobs).emotion
+
     @cached_property
     def first_state(self) -> UserState:
         """The state before the first turn."""
-        return UserState(Mood(self.protocol.start, 0.0), frozenset(), frozenset({self.opening}))
+        return UserState(Mood(self._start, 0.0), frozenset(), frozenset({self.opening}))
 
     def topics(self, state: UserState) -> tuple[Topic, ...]:
         """Return what an utterance could address: nothing is kept apart here."""
@@ -114,7 +123,8 @@ class ReportingUser:
         self, talk: tuple[Message, ...], emotion: float
     ) -> Generator[Request, Reply, Asked[Report]]:
         def request(shown: tuple[Message, ...]) -> Request:
-            return report_request(self.portrait, self.protocol, shown, emotion)
+            knobs = self.scenario.difficulty
+            return report_request(self.portrait, self.protocol, shown, emotion, knobs)
 
         whole, bare = request(talk), lambda: request(unreadable(talk))
         return (yield from asked(whole, read_report, withheld=bare))
@@ -126,7 +136,13 @@ class ReportingUser:
 
         def request(shown: tuple[Message, ...], taken: Report) -> Request:
             return reply_request(
-                self.portrait, self.protocol, shown, taken, state=state, closing=closing
+                self.portrait,
+                self.protocol,
+                shown,
+                taken,
+                state=state,
+                closing=closing,
+                difficulty=self.scenario.difficulty,
             )
 
         def bare() -> Request:

@@ -35,7 +35,7 @@ class Scenario:
     Attributes:
         persona: Who is talking. A profile needs a protocol in which a model reports the emotion.
         need: Which of the persona's needs they have in this episode.
-        difficulty: The knobs; as they are by default where a model reports the emotion.
+        difficulty: The knobs. Where a model reports the emotion they are told to it in words.
         protocol: The constants.
         seed: Key of all draws; in [0, 2**63).
         max_turns: Turns of the agent; part of the task, at least 1. By default the protocol's.
@@ -67,7 +67,7 @@ class Scenario:
                 raise InvalidArgument(
                     f"Cannot have {name}={value!r}: an integer in [{low}, {high}) is needed"
                 )
-        _check_fit(self.persona, self.difficulty, self.protocol)
+        _check_fit(self.persona, self.protocol)
 
     @property
     def variant(self) -> NeedVariant | Aim:
@@ -159,19 +159,13 @@ def _person(data: Mapping[str, Any]) -> Person:
     return Persona.parse(data, source="scenario row")
 
 
-def _check_fit(person: Person, difficulty: Difficulty, protocol: AnyProtocol) -> None:
-    """Check that this person can be played under this protocol, with these knobs.
+def _check_fit(person: Person, protocol: AnyProtocol) -> None:
+    """Check that this person can be played under this protocol.
 
     Raises:
         InvalidArgument: If not.
     """
     if isinstance(protocol, ReportedProtocol):
-        if difficulty != Difficulty():
-            raise InvalidArgument(
-                f"difficulty cannot be set with protocol={protocol.name!r}: the knobs act on a "
-                "law, and a model reports the emotion there. Leave it out, or change the "
-                "protocol's constants, as in dataclasses.replace(load_protocol(...), start=30.0)"
-            )
         if not person.opening.strip():
             raise InvalidArgument(
                 f"persona={person.id!r} has no opening: its profile lacks 'first_talk'. Write one, "

@@ -18,13 +18,17 @@ from typing import Final, NamedTuple, Protocol, cast
 
 import yaml
 
-from empathy_env.acts import HARMFUL, Appraisal, Evidence
+from empathy_env.acts import HARMFUL, Appraisal, Evidence, Need
 from empathy_env.backends import Reply, Request
+from empathy_env.difficulty import Difficulty
 from empathy_env.emotion import Felt, Outcome
 from empathy_env.errors import UnknownName
 from empathy_env.messages import Message
-from empathy_env.noise import draw
+from empathy_env.noise import draw, pick
 from empathy_env.persona import Lines, NeedVariant, Persona
+from empathy_env.veil import Part, veiled
+
+_PLAIN: Final = Difficulty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,15 @@ class Moment:
         felt: How it was felt.
         outcome: How the talk ends with this reply, or None.
         told: Ids of all that was told before this reply.
-        disclosed: What they tell now, in their words; usually one line or none.
+        disclosed: What they could tell now, in their words; usually one line or none.
         more: What can be added on things told before that the agent has just touched.
         spoken: Lines used before; none is used again.
         seed: The episode's seed.
         turn: This turn, counted from 1.
         seat: Which user of the room.
         talk: All messages before what the agent said now, the instructions to it left out.
+        difficulty: The knobs; a speaker answers for how `masking` and `ambiguity` are heard.
+        withheld: Those of `disclosed` that they do not say aloud after all.
     """
 
     persona: Persona
@@ -62,6 +68,19 @@ class Moment:
     turn: int
     seat: int
     talk: tuple[Message, ...] = ()
+    difficulty: Difficulty = _PLAIN
+    withheld: tuple[str, ...] = ()
+
+    @property
+    def aloud(self) -> tuple[str, ...]:
+        """What they tell now, and say."""
+        return tuple(line for line in self.disclosed if line not in self.withheld)
+
+    @property
+    def decoy(self) -> Need:
+        """The need that an ambiguous reply points to: one of the persona's, drawn blindly."""
+        needs: list[Need] = [variant.need for variant in self.persona.needs]
+        return pick(needs, self.seed, 0, self.seat, "decoy")
 
 
 class Speech(NamedTuple):
@@ -73,6 +92,7 @@ class Speech(NamedTuple):
         used: The lines that it used up.
         leaked: Ids of what it gave away although no gate was open; the user has told it then.
         notes: Sentences about what was asked again or could not be mended; recorded.
+        meant: What they would have said with nothing hidden, if that is something else.
     """
 
     text: str
@@ -80,6 +100,7 @@ class Speech(NamedTuple):
     used: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    meant: str | None = None
 
 
 class Speaker(Protocol):
@@ -146,18 +167,17 @@ class TemplateSpeaker:
         yield from ()
         manner = manner_of(moment)
         words = _Words(moment, self.name)
-        if moment.outcome == "success":
-            parts = [*moment.disclosed, words.voice("relieved")]
-        elif manner != "leaves" and asks_after_safety(moment.heard, moment.appraisal):
-            parts = [words.bank("unharmed")]
-        elif manner in ("leaves", "deflects"):
-            parts = [words.voice(manner)]
-        elif manner == "hurt":
-            parts = [*_hurt(words), *moment.disclosed]
-        else:
-            parts = _answer(words, manner)
-        text = _SEPARATOR.get(words.register, " ").join(filter(None, parts)) or words.silence()
-        return Speech(text, manner, tuple(words.used))
+        parts = [part for part in _parts(words, manner) if part.text]
+        meant = words.joined(parts)
+        said = veiled(
+            parts,
+            moment.difficulty,
+            withheld=moment.withheld,
+            chance=words.chance,
+            line=words.veil,
+        )
+        text = meant if list(said) == parts else words.joined(said)
+        return Speech(text, manner, tuple(words.used), meant=None if text == meant else meant)
 
 
 _SEPARATOR: Final = {"texting": "\n"}
@@ -199,7 +219,22 @@ _JUDGED: Final = frozenset(badly for _, badly in _TAKEN.values()) - {"", "misnam
 """What is said of help that does not land; listening is passed over in silence."""
 
 
-def _hurt(words: _Words) -> list[str]:
+def _parts(words: _Words, manner: Manner) -> list[Part]:
+    """Return the parts of a reply in which nothing is hidden."""
+    moment = words.moment
+    told = [Part(line, "told") for line in moment.disclosed]
+    if moment.outcome == "success":
+        return [*told, words.voice("relieved")]
+    if manner != "leaves" and asks_after_safety(moment.heard, moment.appraisal):
+        return [Part(words.bank("unharmed"))]
+    if manner in ("leaves", "deflects"):
+        return [words.voice(manner)]
+    if manner == "hurt":
+        return [*_hurt(words), *told]
+    return _answer(words, manner, told)
+
+
+def _hurt(words: _Words) -> list[Part]:
     """A bad turn: what was bad about it, how that feels, or both."""
     moment = words.moment
     harms = [e.act for e in moment.appraisal if e.act in HARMFUL]
@@ -207,29 +242,29 @@ def _hurt(words: _Words) -> list[str]:
     about = f"to_{harms[0]}" if harms else _TAKEN[unasked[0]][1] if unasked else ""
     lead = words.bank(about) if about and words.chance("lead") < 0.6 else ""
     if lead and words.chance("more") >= words.eager:
-        return [lead]
-    return [lead, words.voice("hurt")]
+        return [Part(lead, "felt")]
+    return [Part(lead, "felt"), words.voice("hurt")]
 
 
-def _answer(words: _Words, manner: Manner) -> list[str]:
+def _answer(words: _Words, manner: Manner, told: list[Part]) -> list[Part]:
     """Answer what was asked, else say how it was taken, else go on."""
     moment = words.moment
     question = next((e for e in reversed(moment.appraisal) if e.act.endswith("_question")), None)
     lead = words.bank(_taken(moment))
-    if moment.disclosed:
-        body = list(moment.disclosed)
+    if told:
+        body = told
     elif question is not None:
-        body = [words.reply(question)]
+        body = [Part(words.reply(question))]
     elif moment.more and words.chance("body") < 0.75:
-        body = [words.take(moment.more, "body")]
+        body = [Part(words.take(moment.more, "body"))]
     else:
         body = []
     if body and lead and words.chance("lead") >= words.eager:
         words.used.remove(lead)
         lead = ""
-    said = [lead, *body]
+    said = [Part(lead, "felt"), *body]
     wanted = words.chance("add") < words.eager - 0.25 * len(body)
-    if not any(said) or wanted or (manner == "relieved" and not body):
+    if not any(part.text for part in said) or wanted or (manner == "relieved" and not body):
         said.append(words.voice("opens_up" if manner == "tells" else manner))
     return said
 
@@ -288,7 +323,7 @@ class _Words:
             return ""
         return self.take(phrases(moment, self.register, self._bank), moment)
 
-    def voice(self, manner: Manner) -> str:
+    def voice(self, manner: Manner) -> Part:
         """Return a line for a situation: the variant's, the persona's, the bank's, in this order.
 
         The variant's are there once one of its facts has been told.
@@ -297,11 +332,36 @@ class _Words:
             manner = "opens_up"
         variant, told = self.moment.variant, self.moment.told
         own = _lines(variant.lines, manner) if any(f.id in told for f in variant.facts) else ()
-        return (
-            self.take(own, "line")
-            or self.take(_lines(self.moment.persona.voice.lines, manner), "line")
-            or self.bank(manner)
-        )
+        line = self.take(own, "line")
+        if line:
+            return Part(line, "own")
+        shared = self.take(_lines(self.moment.persona.voice.lines, manner), "line")
+        return Part(shared or self.bank(manner), "felt")
+
+    def veil(self, moment: str) -> str:
+        """Return a line that hides something, or, for "hint", that points to the decoy need."""
+        if moment == "hint":
+            # Who ends the talk, or answers whether they are safe, hints at nothing.
+            moment = "" if self.settled else f"hint_{self.moment.decoy}"
+        pool = phrases(moment, self.register, self._bank) if moment else ()
+        left = [line for line in pool if line not in self.moment.spoken]
+        if not left:
+            return ""
+        line = left[int(self.chance(moment) * len(left))]  # whatever the mood is
+        self.used.append(line)
+        return line
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is said now is not about what they need."""
+        moment = self.moment
+        ended = moment.outcome in ("left", "success")
+        return ended or asks_after_safety(moment.heard, moment.appraisal)
+
+    def joined(self, parts: Sequence[Part]) -> str:
+        """Return the parts as one text; silence if there are none."""
+        separator = _SEPARATOR.get(self.register, " ")
+        return separator.join(part.text for part in parts) or self.silence()
 
     def reply(self, question: Evidence) -> str:
         """Return what answers a question for which nothing new is told."""

@@ -91,7 +91,7 @@ def read_speech(text: str, moment: Moment) -> Read:
     """
     own = own_words(text, moment.persona.identity.name)
     slips: set[Slip] = {"role"} if own.foreign else set()
-    bound = LONGEST[moment.persona.voice.verbosity] + sum(map(len, moment.disclosed))
+    bound = LONGEST[moment.persona.voice.verbosity] + sum(map(len, moment.aloud))
     said = own.text if len(own.text) <= bound else _shortened(own.text, bound)
     if said != own.text:
         slips.add("long")
@@ -287,9 +287,9 @@ _SENTENCE_ENDS: Final = re.compile(r"[.!?\u2026]+[\"'\u201d)]*(?=\s)|\n")
 
 def _tellable(moment: Moment) -> frozenset[str]:
     """Return ids of what has been told and of what is told now."""
-    if not moment.disclosed:
+    if not moment.aloud:
         return moment.told
-    persona, now = moment.persona, moment.disclosed
+    persona, now = moment.persona, moment.aloud
     items = (*moment.variant.facts, *persona.facts, *persona.feelings, *persona.beliefs)
     return moment.told.union(item.id for item in items if item.says in now)
 
@@ -300,7 +300,7 @@ def aloud(moment: Moment) -> tuple[Message, ...]:
 
 
 def _untold(said: str, moment: Moment) -> bool:
-    return not all(tells(line, said) for line in moment.disclosed)
+    return not all(tells(line, said) for line in moment.aloud)
 
 
 _OPENS: Final = (

@@ -21,7 +21,7 @@ from empathy_env.errors import TraceError
 from empathy_env.scenario import Scenario
 
 FORMAT: Final = "empathy-env/trace"
-VERSION: Final = 3
+VERSION: Final = 4
 
 
 class Call(NamedTuple):
@@ -54,6 +54,9 @@ class Answer(NamedTuple):
         leaked: Ids of what the reply gave away although no gate was open.
         manner: Which situation of the voice the reply is in.
         reply: What the user said.
+        meant: What they would have said with nothing hidden, if that is something else. What the
+            agent does is judged by this, so that hiding changes nothing that is felt.
+        withheld: Ids of what was disclosed in this turn and not said aloud.
     """
 
     mood: Mood
@@ -65,6 +68,13 @@ class Answer(NamedTuple):
     leaked: tuple[str, ...]
     manner: str
     reply: str
+    meant: str | None = None
+    withheld: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """What they said, or would have said with nothing hidden."""
+        return self.reply if self.meant is None else self.meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +148,9 @@ class Trace:
     def ledger(self, *, seat: int = 0) -> dict[str, str]:
         """Return for each fact, feeling and belief how it came out.
 
-        "donated" with the opening, "elicited in turn t" through its gate, "leaked in turn t" by
-        a reply that said it too early, or "never".
+        "donated" with the opening, "elicited in turn t" through its gate, "withheld in turn t" if
+        the gate opened and it was not said aloud, "leaked in turn t" by a reply that said it too
+        early, or "never".
         """
         persona, variant = self.scenario.persona, self.scenario.variant
         ledger: dict[str, str] = {}
@@ -148,6 +159,8 @@ class Trace:
         for number, turn in enumerate(self.turns, start=1):
             for told in turn.answers[seat].told:
                 ledger[told] = f"elicited in turn {number}"
+            for withheld in turn.answers[seat].withheld:
+                ledger[withheld] = f"withheld in turn {number}"
             for leaked in turn.answers[seat].leaked:
                 ledger[leaked] = f"leaked in turn {number}"
         return ledger
@@ -255,7 +268,7 @@ def _where(trace: Trace, record: Mapping[str, Any]) -> str:
 
 
 _MOOD: Final = ("emotion", "trust", "heard", "met", "strain", "resisting")
-_ANSWER: Final = ("good", "harm", "saturated", "error", "manner", "reply")
+_ANSWER: Final = ("good", "harm", "saturated", "error", "manner", "reply", "meant")
 
 
 def _turn_out(turn: Turn) -> dict[str, Any]:
@@ -271,6 +284,7 @@ def _turn_out(turn: Turn) -> dict[str, Any]:
                 "mood": _mood_out(answer.mood),
                 "told": list(answer.told),
                 "leaked": list(answer.leaked),
+                "withheld": list(answer.withheld),
             }
             for answer in turn.answers
         ],
@@ -307,6 +321,7 @@ def _turn_in(turn: Mapping[str, Any]) -> Turn:
             mood=Mood(**answer["mood"]),
             told=tuple(answer["told"]),
             leaked=tuple(answer["leaked"]),
+            withheld=tuple(answer["withheld"]),
             **{name: answer[name] for name in _ANSWER},
         )
         for answer in turn["answers"]

@@ -37,9 +37,20 @@ from empathy_env.trace import Answer
 Item = Fact | Feeling | Belief
 
 _RULES = (
-    *("appraiser", "emotion", "messages", "noise", "scaffold", "speaker", "user", "weights"),
+    *(
+        "appraiser",
+        "difficulty",
+        "emotion",
+        "messages",
+        "noise",
+        "scaffold",
+        "speaker",
+        "user",
+        "veil",
+        "weights",
+    ),
     *("asking", "briefing", "dialogue", "leaks", "model_appraiser", "model_speaker", "profile"),
-    *("quotation", "reporting", "speech", "stems", "structured", "voting"),
+    *("quotation", "reporting", "speech", "stems", "structured", "voting", "wording"),
 )
 _RULE_FOLDERS = ("cues", "phrases", "prompts")
 
@@ -170,9 +181,11 @@ class SimulatedUser:
 
     def feel(self, state: UserState, appraisal: Appraisal, turn: int) -> Felt:
         """Return how turn `turn`, counted from 1, is felt."""
-        chance = draw(self.scenario.seed, turn, self.seat, "resist")
-        resisting = resists(state.mood, self.listener, chance)
-        return next_mood(state.mood, appraisal, self.listener, resisting=resisting)
+        seed = self.scenario.seed
+        resisting = resists(state.mood, self.listener, draw(seed, turn, self.seat, "resist"))
+        volatile = self.scenario.difficulty.volatility > 0.0
+        swing = 2.0 * draw(seed, turn, self.seat, "swing") - 1.0 if volatile else 0.0
+        return next_mood(state.mood, appraisal, self.listener, resisting=resisting, swing=swing)
 
     def disclose(
         self, state: UserState, appraisal: Appraisal, felt: Felt, turn: int
@@ -199,6 +212,16 @@ class SimulatedUser:
         if asked and all(name not in asked for _, _, name in ready):
             return ()  # asked for what they will not tell yet, they do not offer something else
         return (min(ready, key=lambda entry: entry[:2])[2],) if ready else ()
+
+    def withheld(self, told: tuple[str, ...], turn: int) -> tuple[str, ...]:
+        """Return ids of what is disclosed in this turn, and not said aloud after all.
+
+        It counts as told: what may be said about it pays as if they had said it.
+        """
+        knobs = self.scenario.difficulty
+        if not told or draw(self.scenario.seed, turn, self.seat, "aloud") < knobs.disclosure:
+            return ()
+        return told
 
     def respond(
         self,
@@ -240,6 +263,8 @@ class SimulatedUser:
             leaked=speech.leaked,
             manner=speech.manner,
             reply=speech.text,
+            meant=speech.meant,
+            withheld=self.withheld(told, turn),
         )
         return Response(after, answer, speech.notes)
 
@@ -276,6 +301,8 @@ class SimulatedUser:
             outcome=self.ending(felt.mood, appraisal, turn),
             told=state.told,
             disclosed=tuple(self.by_id[name].says for name in told),
+            withheld=tuple(self.by_id[name].says for name in self.withheld(told, turn)),
+            difficulty=self.scenario.difficulty,
             more=tuple(line for item in touched for line in item.more if line not in state.spoken),
             spoken=state.spoken,
             seed=self.scenario.seed,

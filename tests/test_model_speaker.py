@@ -11,6 +11,7 @@ from moments import MAREK, moment, piece
 from empathy_env import Task, load_agent, load_persona, load_personas
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.backends import Reply, ScriptedBackend
+from empathy_env.difficulty import Difficulty
 from empathy_env.drivers import run
 from empathy_env.emotion import Felt, Mood
 from empathy_env.errors import EmptyReply, Refused, TimedOut, UnparseableReply
@@ -357,6 +358,25 @@ def test_who_is_asked_what_they_do_not_tell_yet_is_to_put_it_off():
 def test_who_is_asked_whether_they_are_safe_is_to_say_so():
     now = moment(piece("closed_question"), heard="Are you thinking of hurting yourself?")
     assert "You would not, and you say so" in ask(now).messages[1]["content"]
+
+
+def test_what_stays_unsaid_is_not_in_the_prompt():
+    told = moment(disclosed=("It was the gate.",))
+    kept = replace(told, withheld=told.disclosed)
+    assert "It was the gate." in ask(told).messages[1]["content"]
+    asked = ask(kept).messages[1]["content"]
+    assert "It was the gate." not in asked
+    assert "you do not say it now" in asked
+
+
+def test_how_little_they_show_is_said_by_grades():
+    def asked(**knobs):
+        return ask(replace(moment(), difficulty=Difficulty(**knobs))).messages[1]["content"]
+
+    assert asked() == asked(disclosure=0.1) == asked(volatility=1.0)
+    grades = {asked(masking=masking) for masking in (0.0, 0.2, 0.5, 0.9)}
+    assert len(grades) == 4
+    assert asked(ambiguity=0.5) not in grades
 
 
 def test_a_longer_talks_prompt_goes_on_from_the_shorter_ones():

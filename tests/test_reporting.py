@@ -366,9 +366,29 @@ class TestTask:
         with pytest.raises(InvalidArgument, match="protocol='sage-2025'"):
             Task(persona=MAREK, protocol="sage-2025", **given)
 
-    def test_the_knobs_are_refused(self):
-        with pytest.raises(InvalidArgument, match="difficulty"):
-            Task(persona=MAREK, protocol=SAGE, user=Model(0).backend, difficulty="severe")
+    def test_the_knobs_are_told_to_the_model_in_words(self):
+        def prompts(**knobs):
+            model = Model(0)
+            task = Task(persona=MAREK, protocol=SAGE, user=model.backend, difficulty=knobs)
+            task.open(seed=1).say("I hear you.")
+            return ["\n".join(m["content"] for m in request.messages) for request in model.asked]
+
+        report, reply = prompts()
+        slow, _ = prompts(acceptance=0.1)
+        assert len(slow) > len(report)
+        assert "does them good" in slow
+        same, flat = prompts(masking=0.9)
+        assert same == report
+        assert "your words are flat" in flat
+        assert "your words are flat" not in reply
+
+    def test_the_start_is_the_protocols_unless_the_knob_says_otherwise(self):
+        def start(**knobs):
+            task = Task(persona=MAREK, protocol=RLVER, user=Model(0).backend, difficulty=knobs)
+            return task.open().trace.emotion(0)
+
+        assert start() == start(masking=0.5) == 30
+        assert start(start=0.6) == 55
 
     def test_a_sampler_may_mix_protocols(self):
         law = Scenario(persona=MAREK, need="absolution")

@@ -86,7 +86,6 @@ def test_a_short_row_gets_the_defaults():
         ({"protocol": {"kind": "guessed"}}, "guessed"),
         ({"protocol": {"kind": "reported", "name": "x", "charm": 1}}, "charm"),
         ({"protocol": "sage-2024"}, "Did you mean 'sage-2025'"),
-        ({"protocol": "sage-2025", "difficulty": "severe"}, "difficulty cannot be set"),
         ({"persona": {"kind": "profile"}}, "first_talk|player: is missing"),
         ({"difficulty": "hard"}, "hard"),
         ({"difficulty": {"start": "high"}}, "start"),
@@ -200,16 +199,6 @@ def test_scenarios_of_the_published_protocols_round_trip_through_json(seed, prot
         scenario = draw_scenario(CELLS, seed=seed, protocol=kept)
         assert Scenario.from_row(through_json(scenario.to_row())) == scenario
         assert Scenario.from_row(through_json(scenario.to_record())) == scenario
-
-
-def test_the_knobs_do_not_act_where_a_model_reports_and_are_refused_there():
-    with pytest.raises(InvalidArgument, match=r"difficulty.*rlver-2025.*start=30"):
-        Scenario(
-            persona=MAREK,
-            need=NEED,
-            protocol=REPORTED["rlver-2025"],
-            difficulty=Difficulty(start=0.5),
-        )
 
 
 def test_law_and_persona_are_given_where_there_are_some():

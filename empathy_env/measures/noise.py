@@ -144,7 +144,8 @@ def contexts(trace: Trace) -> Iterator[Context]:
         known = {name for answer in turn.answers for name in (*answer.told, *answer.leaked)}
         state = state._replace(told=state.told | known)
         reply = " ".join(answer.reply for answer in turn.answers)
-        heard = (*heard, reply)[-HEARD_KEPT:]
+        whole = " ".join(answer.whole for answer in turn.answers)
+        heard = (*heard, whole)[-HEARD_KEPT:]
         said = (*said, turn.heard)[-SAID_KEPT:]
         talk = (*talk, from_agent(turn.heard), from_user(reply))
 
