@@ -71,6 +71,17 @@ def test_as_json_the_costs_are_there_and_quiet_says_nothing_else(tmp_path):
     assert result.stderr == ""
 
 
+def test_members_share_a_start_and_are_told_apart(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    options = ("--episodes", 3, "--members", 2, "--max-turns", 2, "--personas", "split:dev")
+    assert call("rollout", "--agent", "random", "--out", path, *options).exit_code == 0
+    starts = [t.scenario for t in read_traces(path)]
+    assert [(start.seed, start.member) for start in starts] == [
+        (seed, member) for seed in range(3) for member in range(2)
+    ]
+    assert len({replace(start, member=0) for start in starts}) == 3
+
+
 def test_a_recorded_run_plays_again_without_a_server_to_the_same_records(tmp_path):
     live, again, tape = (tmp_path / name for name in ("live.jsonl", "again.jsonl", "run.tape"))
     with StubServer(answer) as stub:

@@ -25,11 +25,11 @@ from empathy_env.tolerance import LEAST, FaultBudget
 from empathy_env.trace import Trace, read_lines
 
 INTERRUPTED: Final = 130
+"""Exit code after ctrl-C, as shells have it."""
 COLLECTIONS: Final = (100_000, 50, 100)
 """Thresholds of the garbage collector: with a thousand talks under way the default ones took a
 quarter of the time (`benchmarks/rollout_throughput.py --collect-often`), and a talk leaves little
 garbage behind."""
-"""Exit code after ctrl-C, as shells have it."""
 
 
 def rollout(
@@ -51,9 +51,14 @@ def rollout(
     ] = 1,
     difficulty: Annotated[str, typer.Option(help="Preset.")] = "moderate",
     protocol: Annotated[str, typer.Option()] = "appraisal-v1",
-    scaffold: Annotated[str, typer.Option()] = "plain",
+    scaffold: Annotated[
+        str, typer.Option(help="What the agent writes before it speaks, such as think-then-say.")
+    ] = "plain",
     reward: Annotated[str, typer.Option(help="Name, or module:function.")] = "terminal",
-    episodes: Annotated[int, typer.Option(min=1)] = 24,
+    episodes: Annotated[int, typer.Option(min=1, help="Starts, each with a seed.")] = 24,
+    members: Annotated[
+        int, typer.Option(min=1, help="Talks from each start, which share the user's noise.")
+    ] = 1,
     max_turns: Annotated[int, typer.Option(min=1)] = 10,
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Talks at once.")] = 16,
@@ -117,7 +122,8 @@ def rollout(
     if models.agent is not None:
         player = Agent.asking(models.agent)
     task = asking(task, models.user)
-    scenarios = [task.scenario(seed + number) for number in range(episodes)]
+    starts = range(seed, seed + episodes)
+    scenarios = [task.scenario(start, member=m) for start in starts for m in range(members)]
     budget = FaultBudget(max_faults, least=LEAST if max_faults else 0)
     talks = record(
         path, task, player, scenarios, concurrency=concurrency, faults=budget, resume=resume
