@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from empathy_env import __version__
 from empathy_env.agents import agent_names, load_agent
-from empathy_env.commands import noise, persona, traces
+from empathy_env.commands import audit, explorable, noise, persona, skills, traces
 from empathy_env.commands.console import AsJson, err, out, print_json, print_table, tracked
 from empathy_env.commands.rollout import rollout
 from empathy_env.commands.summary import print_summaries, summary
@@ -41,6 +41,9 @@ app.add_typer(persona.app, name="persona")
 app.add_typer(traces.app, name="traces")
 app.command()(rollout)
 app.command("noise")(noise.command)
+app.command("audit")(audit.command)
+app.command("skills")(skills.command)
+app.command("explorable")(explorable.command)
 
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
 
@@ -108,7 +111,9 @@ def play(
     persona: Annotated[str, typer.Argument(help="Name, or path to a YAML file.")] = (
         "laid-off-engineer"
     ),
-    difficulty: Annotated[str, typer.Option(help="Preset.")] = "moderate",
+    difficulty: Annotated[
+        str, typer.Option(help="Preset, knobs, or both: severe,masking=0.9.")
+    ] = "moderate",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     max_turns: Annotated[int, typer.Option(min=1)] = 10,
     show_mood: Annotated[bool, typer.Option(help="Draw the mood as it moves.")] = False,

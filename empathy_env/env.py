@@ -39,7 +39,8 @@ class EmpathyEnv(gym.Env[str, str]):
     quotes; a pure function turns that into the change of mood; templates or a model word the reply.
 
     ## Action
-    Any `str`: what the agent says. It is made safe by rule (see `messages.clean`), never refused.
+    Any `str`: what the agent says. It is made safe by rule (see `messages.clean`), never refused;
+    what it marks as thought is not heard (see `scaffold`).
 
     ## Observation
     A `str`: what the user said. `info["messages"]` is the whole talk in OpenAI's chat format, the

@@ -7,6 +7,7 @@ environments are thin views on these two.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,8 +24,8 @@ from empathy_env.people import PersonCell, PersonSpec, load_people, load_person
 from empathy_env.prompts import load_prompt
 from empathy_env.protocol import AnyProtocol, ReportedProtocol, load_protocol
 from empathy_env.reporting import appraiser_of, seated, speaker_of
-from empathy_env.reward import RewardSpec, load_reward
-from empathy_env.scaffold import Scaffold, load_scaffold
+from empathy_env.reward import OF_BELIEFS, Reward, RewardSpec, load_reward
+from empathy_env.scaffold import SCAFFOLDS, Scaffold, load_scaffold
 from empathy_env.scenario import Scenario, draw_scenario
 from empathy_env.speaker import Speaker
 from empathy_env.trace import Trace
@@ -96,16 +97,33 @@ class Task:
         self.protocol = load_protocol(protocol)
         self.scaffold = load_scaffold(scaffold)
         self.reward = load_reward(reward)
+        _only_believing(self.reward, self.scaffold)
         parts = load_parts(user, appraiser, speaker, appraiser_samples)
         self.appraiser, self.speaker, self.backend = parts
         if isinstance(self.protocol, ReportedProtocol):
             own = appraiser is not None or speaker is not None or appraiser_samples != 1
             _only_model(self.protocol, parts, own=own)
-        self.system_prompt = _system_prompt(system_prompt, self.scaffold)
+        self._instructions = system_prompt
         self.max_turns = self.protocol.max_turns if max_turns is None else max_turns
         self.max_chars = max_chars
         if not callable(personas):
             self.begin(self.scenario(0))  # checks the limits, and that the code user can be made
+
+    @property
+    def system_prompt(self) -> str | None:
+        """The instructions to the agent, with the scaffold's part; None if they are left out."""
+        return _system_prompt(self._instructions, self.scaffold)
+
+    def with_scaffold(self, scaffold: str | Scaffold) -> Task:
+        """Return the same task with another scaffold, its part of the system prompt included.
+
+        >>> Task(persona="laid-off-engineer").with_scaffold("think-then-say").scaffold.name
+        'think-then-say'
+        """
+        other = copy(self)
+        other.scaffold = load_scaffold(scaffold)
+        _only_believing(other.reward, other.scaffold)
+        return other
 
     def scenario(self, seed: int, *, member: int = 0) -> Scenario:
         """Return the scenario that this seed draws."""
@@ -184,6 +202,17 @@ def _only_sampler(*defaults: bool) -> None:
         raise InvalidArgument(
             "personas= is a sampler, which draws whole scenarios: leave persona, difficulty, "
             "protocol, max_turns and max_chars to it"
+        )
+
+
+def _only_believing(reward: Reward, scaffold: Scaffold) -> None:
+    names = [term.name for term in reward.terms if term.name in OF_BELIEFS]
+    if names and not scaffold.states_belief:
+        asking = [name for name in SCAFFOLDS if SCAFFOLDS[name].states_belief]
+        raise InvalidArgument(
+            f"reward {names[0]!r} with scaffold={scaffold.name!r}: it pays for stated beliefs, and "
+            f"this scaffold asks for none. Give scaffold={asking[0]!r}, or one of your own with "
+            "states_belief=True"
         )
 
 

@@ -2,6 +2,11 @@
 
 A row holds what the agent could see and what it said. Nothing else of a trace goes in: no mood, no
 need, nothing of the persona but their own words.
+
+Who played with a scaffold is to learn all that they wrote, thoughts included, but met only what was
+heard in the talk so far. So there the target is the raw text of one turn, and every message before
+it is as it was heard (the released code of RLVER takes earlier thoughts out as well). A malformed
+turn is no target; it stays in the talk so far as it was heard.
 """
 
 from __future__ import annotations
@@ -12,11 +17,12 @@ from typing import NamedTuple, TypedDict
 
 from empathy_env.errors import InvalidArgument
 from empathy_env.messages import Message, from_agent, from_system, from_user
+from empathy_env.scaffold import SCAFFOLDS, malformed
 from empathy_env.trace import Trace
 
 
 class Demonstration(TypedDict):
-    """A talk to imitate; it ends with the agent's last words."""
+    """A talk to imitate; it ends with what the agent said last, or wrote."""
 
     messages: list[Message]
 
@@ -82,31 +88,59 @@ def _well(trace: Trace, min_emotion: float, success: bool) -> bool:
     return not min_emotion or (not left and trace.emotion(len(trace.turns)) >= min_emotion)
 
 
-def demonstration(trace: Trace, *, raw: bool = False) -> Demonstration:
-    """Return a talk as a row for supervised fine-tuning.
+def takes_raw(trace: Trace, raw: bool | None = None) -> bool:
+    """Return whether what the agent wrote is the target, and not what was heard of it.
 
     Args:
         trace: The talk.
-        raw: Take all that the agent wrote, its thoughts included, and not what the user heard.
+        raw: True or False as given; None: if it was played with a scaffold other than "plain".
     """
-    return {"messages": _messages(trace, raw)[:-1]}
+    return trace.setup.scaffold != "plain" if raw is None else raw
+
+
+def demonstrations(trace: Trace, *, raw: bool | None = None) -> list[Demonstration]:
+    """Return a talk as rows for supervised fine-tuning.
+
+    Args:
+        trace: The talk.
+        raw: See `takes_raw`. If so, a row for each well-formed turn: the talk before it as it was
+            heard, and the turn as it was written. Else one row, in which all is as it was heard.
+    """
+    if not takes_raw(trace, raw):
+        return [demonstration(trace)]
+    messages = _messages(trace, spoken=False)
+    first = len(messages) - 2 * len(trace.turns)
+    return [
+        {"messages": [*messages[: first + 2 * number], from_agent(turn.raw)]}
+        for number, turn in enumerate(trace.turns)
+        if not malformed(turn.flags)
+    ]
+
+
+def demonstration(trace: Trace) -> Demonstration:
+    """Return a talk as one row, in which all is as it was heard.
+
+    The scaffold's part of the system prompt is taken out: it asks for what the row does not hold.
+    """
+    return {"messages": _messages(trace, spoken=True)[:-1]}
 
 
 def preferences(
-    traces: Sequence[Trace], *, margin: float = 0.1, raw: bool = False
+    traces: Sequence[Trace], *, margin: float = 0.1, raw: bool | None = None
 ) -> list[Preference]:
     """Return a row for preference tuning for each start from which two talks went apart.
 
     Talks with the same start (person, need, seed, difficulty, limits, instructions) are of several
     agents, or members of a group. Of each start the best paid and the worst paid talk are compared.
-    As far as they agree they are the prompt; the two next things that the agents said are the
-    choice. What came after is left out: the user's words in it are not the agent's to be trained
-    on.
+    As far as what was heard agrees it is the prompt; the two next things that the agents said are
+    the choice. What came after is left out: the user's words in it are not the agent's to be
+    trained on.
 
     Args:
         traces: Finished talks, as `selected` returns them.
         margin: By how much the best was paid more than the worst, at least; above 0.
-        raw: See `demonstration`.
+        raw: See `takes_raw`. If so, the choice is between what was written, unless the better was
+            malformed; the prompt is as it was heard.
 
     Raises:
         InvalidArgument: If `margin` is not above 0.
@@ -116,23 +150,28 @@ def preferences(
     return list(_preferences(traces, margin, raw))
 
 
-def _preferences(traces: Sequence[Trace], margin: float, raw: bool) -> Iterator[Preference]:
+def _preferences(traces: Sequence[Trace], margin: float, raw: bool | None) -> Iterator[Preference]:
     groups: dict[object, list[Trace]] = {}
     for trace in traces:
         groups.setdefault(_start(trace), []).append(trace)
     for group in groups.values():
         worst, best = min(group, key=_paid), max(group, key=_paid)
         if _paid(best) - _paid(worst) >= margin:
-            yield from _choice(_messages(best, raw), _messages(worst, raw))
+            yield from _choice(best, worst, raw=takes_raw(best, raw))
 
 
-def _choice(best: Sequence[Message], worst: Sequence[Message]) -> Iterator[Preference]:
+def _choice(best: Trace, worst: Trace, *, raw: bool) -> Iterator[Preference]:
     """Yield what was said where two talks go apart, if it was the agents who went apart."""
-    for place, (chosen, rejected) in enumerate(zip(best, worst, strict=False)):
-        if chosen != rejected:
-            if chosen["role"] == "assistant":
-                prompt = list(best[:place])
+    for number, (one, other) in enumerate(zip(best.turns, worst.turns, strict=False)):
+        if one.heard != other.heard:
+            if not (raw and malformed(one.flags)):
+                before = best.prefix(number)
+                texts = (one.raw, other.raw) if raw else (one.heard, other.heard)
+                chosen, rejected = map(from_agent, texts)
+                prompt = _messages(before, spoken=not raw)
                 yield {"prompt": prompt, "chosen": [chosen], "rejected": [rejected]}
+            return
+        if [answer.reply for answer in one.answers] != [answer.reply for answer in other.answers]:
             return
 
 
@@ -162,12 +201,20 @@ def _paid(trace: Trace) -> float:
     )
 
 
-def _messages(trace: Trace, raw: bool) -> list[Message]:
-    """Return the talk as the agent saw it; it ends with the user."""
+def _messages(trace: Trace, *, spoken: bool) -> list[Message]:
+    """Return the talk as the agent met it; it ends with the user.
+
+    Args:
+        trace: The talk.
+        spoken: Whether the scaffold's part of the system prompt is taken out.
+    """
     prompt = trace.setup.system_prompt
+    if prompt is not None and spoken:
+        scaffold = SCAFFOLDS.get(trace.setup.scaffold)
+        prompt = prompt.removesuffix(f"\n\n{scaffold.prompt}") if scaffold else prompt
     messages = [from_system(prompt)] if prompt is not None else []
     messages.append(from_user(" ".join(trace.opening)))
     for turn in trace.turns:
-        messages.append(from_agent(turn.raw if raw else turn.heard))
+        messages.append(from_agent(turn.heard))
         messages.append(from_user(" ".join(answer.reply for answer in turn.answers)))
     return messages

@@ -3,6 +3,10 @@
 A reward function takes a trace and a turn number, counted from 1, and returns what that turn is
 paid. It is causal: it may look at turns up to that one, so a prefix scores the same. No reward
 here gets better by making the user leave.
+
+What malformed text costs is a choice: by default no more than what the user makes of what is left
+to be heard; `strict` pays nothing after one malformed turn, as the paper of RLVER says (the
+released code checks no form); `{"terminal": 1.0, "format": 0.1}` pays for good form beside.
 """
 
 from __future__ import annotations
@@ -15,7 +19,10 @@ from importlib import import_module
 from numbers import Real
 from typing import Final, cast
 
+from empathy_env.belief import absolute_error, belief_of, brier
 from empathy_env.errors import InvalidArgument, RewardError, UnknownName
+from empathy_env.scaffold import malformed
+from empathy_env.shorthand import read_numbers
 from empathy_env.trace import Trace
 
 RewardFunction = Callable[[Trace, int], float]
@@ -54,6 +61,57 @@ def success(trace: Trace, turn: int) -> float:
     return 1.0 if trace.turns[turn - 1].outcome == "success" else 0.0
 
 
+def strict(trace: Trace, turn: int) -> float:
+    """`terminal`, but 0 if this turn or one before it was malformed (RLVER, arXiv 2507.03112).
+
+    In [0, 1]. Malformed is what its scaffold flags (`scaffold.FLAGS`); with `plain`, a thought that
+    was not kept apart.
+    """
+    if any(malformed(one.flags) for one in trace.turns[:turn]):
+        return 0.0
+    return terminal(trace, turn)
+
+
+def well_formed(trace: Trace, turn: int) -> float:
+    """A share of 1 for each turn in the form that its scaffold asks for, 0 for a malformed one.
+
+    In [0, 1], and so is the sum over an episode; see `_share`. Listed as `format`.
+    """
+    return 0.0 if malformed(trace.turns[turn - 1].flags) else _share(trace, turn)
+
+
+def belief_emotion(trace: Trace, turn: int) -> float:
+    """A share of 1 - |believed - true emotion| / 100; 0 if no emotion was stated.
+
+    The true one is that before the user hears this turn: the agent states its belief before it
+    speaks. In [0, 1], and so is the sum over an episode; see `_share`.
+    """
+    belief = belief_of(trace.turns[turn - 1].private)
+    error = absolute_error(belief, trace.emotion(turn - 1))
+    return 0.0 if error is None else (1.0 - error / 100.0) * _share(trace, turn)
+
+
+def belief_need(trace: Trace, turn: int) -> float:
+    """A share of 1 - B / 2 with the Brier score B of the believed need; 0 if none was stated.
+
+    Strictly proper: it pays best on average to state what one believes. Eight equal probabilities
+    are paid 0.5625. In [0, 1], and so is the sum over an episode; see `_share`.
+    """
+    score = brier(belief_of(trace.turns[turn - 1].private), trace.scenario.need)
+    return 0.0 if score is None else (1.0 - score / 2.0) * _share(trace, turn)
+
+
+def _share(trace: Trace, turn: int) -> float:
+    """Return which share of a whole episode a turn is worth: one of `max_turns`.
+
+    At success it is worth those that were not needed as well. So neither leaving nor dragging on
+    pays: a reward that is added up over turns would be raised by both.
+    """
+    turns = trace.scenario.max_turns
+    left = turns - turn if trace.turns[turn - 1].outcome == "success" else 0
+    return (1 + left) / turns
+
+
 def _value(trace: Trace, turn: int) -> float:
     return 0.0 if trace.turns[turn - 1].outcome == "left" else trace.emotion(turn) / 100.0
 
@@ -63,7 +121,14 @@ REWARDS: Final[Mapping[str, RewardFunction]] = {
     "delta": delta,
     "potential": potential,
     "success": success,
+    "strict": strict,
+    "format": well_formed,
+    "belief_emotion": belief_emotion,
+    "belief_need": belief_need,
 }
+
+OF_BELIEFS: Final = frozenset({"belief_emotion", "belief_need"})
+"""Rewards that make sense only where the scaffold asks for a belief."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +188,8 @@ RewardSpec = str | RewardFunction | Mapping[str, float] | Reward
 def load_reward(reward: RewardSpec) -> Reward:
     """Return a reward: by name, as `"module:function"`, from a callable, or a weighted sum.
 
+    A weighted sum is a mapping, or its shorthand: `"terminal=1,format=0.1"`.
+
     Raises:
         UnknownName: If no reward has the name.
         InvalidArgument: If a `module:function` cannot be imported, or a weight is not finite.
@@ -137,6 +204,8 @@ def load_reward(reward: RewardSpec) -> Reward:
             raise InvalidArgument("reward={} has no term: give at least one name with its weight")
         weights = cast("Mapping[str, float]", reward)
         return Reward(tuple(_term(name, weight) for name, weight in weights.items()))
+    if isinstance(reward, str) and "=" in reward:
+        return load_reward(read_numbers(reward, what="reward"))
     if isinstance(reward, str):
         return Reward((_term(reward, 1.0),))
     if callable(reward):

@@ -39,8 +39,10 @@ Item = Fact | Feeling | Belief
 _RULES = (
     *(
         "appraiser",
+        "belief",
         "difficulty",
         "emotion",
+        "markup",
         "messages",
         "noise",
         "scaffold",

@@ -186,6 +186,7 @@ def _check_turns(trace: Trace) -> None:
     again = _run_again(trace)
     for number, turn in enumerate(trace.turns, start=1):
         _require(number, "a turn after the end", talk.outcome, None)
+        _check_split(trace, turn, number)
         try:
             talk = played(talk, turn)
         except Fault as fault:
@@ -196,21 +197,39 @@ def _check_turns(trace: Trace) -> None:
 
 
 def _check_given(trace: Trace, turn: Turn, number: int) -> None:
-    """Check what a turn starts from: clean text, what was heard of it, and quotes of that."""
+    """Check what a turn starts from: clean text, heard lines of it, and quotes of these."""
     cleaned = clean(turn.raw, max_chars=trace.scenario.max_chars)
     _require(number, "raw text", turn.raw, cleaned.text)
-    scaffold = SCAFFOLDS.get(trace.setup.scaffold)
-    if scaffold:
-        split = scaffold.split(turn.raw)
-        _require(number, "heard text", (turn.private, turn.heard), (split.private, split.heard))
-        # What cleaning had to do cannot be seen from the cleaned text.
-        known = tuple(flag for flag in turn.flags if flag not in CLEANING)
-        _require(number, "flags", known, split.flags)
+    if trace.setup.scaffold in SCAFFOLDS and not _stands_in(turn.heard, turn.raw):
+        raise _Wrong(Mismatch(number, "heard text", turn.heard, "lines of the raw text"))
     for evidence in turn.evidence:
         span = turn.heard[evidence.start : evidence.end]
         _require(number, f"quote of {evidence.act}", evidence.quote, span or "words of the turn")
         if evidence.intensity not in INTENSITIES:
             raise _Wrong(Mismatch(number, "intensity", evidence.intensity, INTENSITIES))
+
+
+def _stands_in(heard: str, raw: str) -> bool:
+    """Return whether each line that was heard stands in what was written, in the same order."""
+    place = 0
+    for line in heard.split("\n"):
+        place = raw.find(line, place)
+        if place < 0:
+            return False
+        place += len(line)
+    return True
+
+
+def _check_split(trace: Trace, turn: Turn, number: int) -> None:
+    """Check what was heard of a turn, and what was flagged, by the rules of its scaffold."""
+    scaffold = SCAFFOLDS.get(trace.setup.scaffold)
+    if scaffold is None:
+        return
+    split = scaffold.split(turn.raw)
+    _require(number, "heard text", (turn.private, turn.heard), (split.private, split.heard))
+    # What cleaning had to do cannot be seen from the cleaned text.
+    known = tuple(flag for flag in turn.flags if flag not in CLEANING)
+    _require(number, "flags", known, split.flags)
 
 
 def _compare(turn: Turn, follows: Turn, number: int, again: _Again) -> None:

@@ -10,7 +10,7 @@ import empathy_env
 PACKAGE = Path(empathy_env.__file__).parent
 LAYERS = [
     {"errors", "messages", "noise"},
-    {"acts"},
+    {"acts", "shorthand"},
     {
         "source",
         "schema",
@@ -22,9 +22,20 @@ LAYERS = [
         "backends",
         "cues",
         "dialogue",
+        "markup",
         "structured",
     },
-    {"document", "persona", "protocol", "asking", "quotation", "stems", "veil", "wording"},
+    {
+        "belief",
+        "document",
+        "persona",
+        "protocol",
+        "asking",
+        "quotation",
+        "stems",
+        "veil",
+        "wording",
+    },
     {"lineage", "emotion", "scaffold", "profile", "leaks"},
     {"playability", "briefing"},
     {"library"},

@@ -13,7 +13,7 @@ from empathy_env.__main__ import app
 from empathy_env.acts import NEEDS
 from empathy_env.agents import Agent
 from empathy_env.errors import InvalidArgument
-from empathy_env.exports import demonstration, preferences, selected
+from empathy_env.exports import demonstration, demonstrations, preferences, selected
 from empathy_env.rollout import play
 from empathy_env.trace import read_traces
 
@@ -45,13 +45,82 @@ def test_a_demonstration_is_the_chat_up_to_the_agents_last_words():
     assert demonstration(episode.trace) == {"messages": [*before, said]}
 
 
-def test_thoughts_are_in_it_only_if_they_are_asked_for():
-    raw = "<think>She is ashamed.</think>What was it like?"
-    trace = GOOD[0].prefix(1)
-    heard = trace.turns[0].heard
-    thoughtful = replace(trace, turns=(replace(trace.turns[0], raw=raw),))
-    assert demonstration(thoughtful)["messages"][-1]["content"] == heard
-    assert demonstration(thoughtful, raw=True)["messages"][-1]["content"] == raw
+THINKING = TASK.with_scaffold("think-then-say")
+SAID = "That sounds hard. What was it like?"
+
+
+def thoughtful(*texts, task=THINKING):
+    episode = task.open(seed=3)
+    for text in texts:
+        if not episode.done:
+            episode.say(text)
+    return episode.trace
+
+
+def test_with_a_scaffold_each_turn_is_learnt_as_written_after_what_was_heard():
+    texts = [f"<think>Thought {number}.</think>{SAID}" for number in range(3)]
+    trace = thoughtful(*texts)
+    rows = demonstrations(trace)
+    assert [row["messages"][-1]["content"] for row in rows] == texts
+    for number, row in enumerate(rows):
+        *before, last = row["messages"]
+        assert last["role"] == "assistant"
+        episode = THINKING.open(seed=3)
+        for text in texts[:number]:
+            episode.say(text)
+        assert before == episode.messages
+
+
+def test_a_malformed_turn_is_no_target_and_stays_as_it_was_heard():
+    right, wrong = f"<think>Right.</think>{SAID}", f"Wrong.</think>{SAID}"
+    rows = demonstrations(thoughtful(right, wrong, right))
+    assert [row["messages"][-1]["content"] for row in rows] == [right, right]
+    assert [m["content"] for m in rows[1]["messages"] if m["role"] == "assistant"] == [SAID, SAID, right]  # fmt: skip
+
+
+def test_what_was_heard_can_be_learnt_instead_without_the_scaffolds_instructions():
+    trace = thoughtful(*[f"<think>Thought.</think>{SAID}"] * 2)
+    (row,) = demonstrations(trace, raw=False)
+    plain = TASK.open(seed=3)
+    plain.say(SAID)
+    assert row["messages"] == [*plain.messages, {"role": "assistant", "content": SAID}]
+    assert row == demonstration(trace)
+
+
+def test_a_plain_talk_is_one_row_unless_what_was_written_is_wanted():
+    trace = thoughtful(SAID, SAID, task=TASK)
+    assert demonstrations(trace) == [demonstration(trace)]
+    assert len(demonstrations(trace, raw=True)) == 2
+
+
+def test_a_better_turn_that_was_malformed_is_not_preferred():
+    rude = "<think>x</think>You brought this on yourself."
+    warm = thoughtful(*[f"Unopened.</think>{SAID}"] * 5)
+    cold = thoughtful(*[rude] * 5)
+    assert preferences([warm, cold], margin=0.01) == []
+    (row,) = preferences([warm, cold], margin=0.01, raw=False)
+    assert row["chosen"] == [{"role": "assistant", "content": SAID}]
+
+
+def test_talks_that_the_user_took_apart_prefer_nothing():
+    """Two models as users may answer the same words otherwise: that is no choice of the agent."""
+    one = thoughtful(*[f"<think>x</think>{SAID}"] * 5)
+    answer = one.turns[0].answers[0]._replace(reply="Go away.")
+    later = replace(one.turns[1], raw="Well.", heard="Well.")
+    turns = (replace(one.turns[0], answers=(answer,)), later, *one.turns[2:])
+    other = replace(one, turns=turns, rewards={"terminal": (0.0,) * 5})
+    assert preferences([one, other], margin=0.01) == []
+    same = replace(one, rewards={"terminal": (0.0,) * 5})
+    assert preferences([one, same], margin=0.01) == []
+
+
+def test_talks_that_differ_in_thoughts_alone_prefer_nothing_there():
+    one = thoughtful("<think>a</think>" + SAID, *["<think>x</think>" + SAID] * 4)
+    rude = "<think>x</think>You brought this on yourself."
+    other = thoughtful("<think>b</think>" + SAID, *[rude] * 4)
+    (row,) = preferences([one, other], margin=0.01)
+    assert row["chosen"][0]["content"] == "<think>x</think>" + SAID
+    assert len(row["prompt"]) == 4
 
 
 def test_without_a_value_a_talk_is_left_out_and_counted():
@@ -109,7 +178,8 @@ def test_nothing_hidden_is_in_a_data_set(tmp_path):
     write_traces(good, GOOD)
     write_traces(bad, BAD)
     out = {name: tmp_path / f"{name}.out" for name in ("to-sft", "to-dpo")}
-    assert call("traces", "to-sft", good, bad, "--out", out["to-sft"], "--agent-raw").exit_code == 0
+    raw = call("traces", "to-sft", good, bad, "--out", out["to-sft"], "--agent-raw")
+    assert raw.exit_code == 0
     assert call("traces", "to-dpo", good, bad, "--out", out["to-dpo"]).exit_code == 0
     for path in out.values():
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -130,6 +200,23 @@ def test_nothing_hidden_is_in_a_data_set(tmp_path):
             ]
             sheet = [persona.happened, persona.identity.background, *untold]
             assert not [line for line in sheet if line and line in text]
+
+
+def test_the_command_counts_the_turns_that_were_malformed(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    write_traces(path, [thoughtful(*[f"<think>x</think>{SAID}", SAID] * 2, SAID)])
+    for flags, rows, malformed in (
+        ((), 2, 3),
+        (("--agent-raw",), 2, 3),
+        (("--agent-heard",), 1, 0),
+    ):
+        out = tmp_path / f"rows{len(flags)}{malformed}.jsonl"
+        done = call("traces", "to-sft", path, "--out", out, "--json", *flags)
+        found = json.loads(done.stdout)
+        assert (found["rows"], found["malformed_turns"]) == (rows, malformed)
+        out.unlink()
+    printed = call("traces", "to-sft", path, "--out", tmp_path / "more.jsonl").output
+    assert "left out as malformed: 3 turns" in printed
 
 
 def test_the_commands_count_what_they_write_and_overwrite_nothing(tmp_path):

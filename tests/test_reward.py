@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from empathy_env import Task, verify
+from empathy_env.acts import NEEDS
 from empathy_env.emotion import Mood
 from empathy_env.errors import InvalidArgument, RewardError, UnknownName
 from empathy_env.library import load_persona
 from empathy_env.reward import REWARDS, load_reward, potential
+from empathy_env.scaffold import Scaffold, Split
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Answer, Setup, Trace, Turn
 
@@ -129,6 +132,108 @@ def test_scoring_anew_leaves_nothing_of_the_old_score():
     assert set(load_reward("terminal").score(trace).rewards) == {"terminal"}
 
 
+def formed(trace, *forms):
+    """Return a talk in which each turn has these (private, flags)."""
+    turns = zip(trace.turns, forms, strict=True)
+    return replace(
+        trace,
+        turns=tuple(
+            replace(turn, private=private, flags=flags) for turn, (private, flags) in turns
+        ),
+    )
+
+
+GOOD, CUT, BAD = ("", ()), ("", ("cut", "replaced")), ("", ("thought-unclosed",))
+
+
+def test_strict_pays_nothing_once_the_form_was_broken():
+    trace = talk([40, 55, 62], "time_up")
+    assert paid("strict", formed(trace, GOOD, CUT)) == paid("terminal", trace)
+    assert paid("strict", formed(trace, BAD, GOOD)) == [0, 0]
+    assert paid("strict", formed(trace, GOOD, BAD)) == [0, 0]
+    left = talk([40, 55, 50], "left")
+    assert paid("strict", formed(left, GOOD, GOOD)) == [0, 0]
+
+
+def test_format_pays_each_well_formed_turn_its_share():
+    trace = formed(talk([40, 55, 50, 62], "time_up"), GOOD, BAD, CUT)
+    assert paid("format", trace) == close([0.1, 0, 0.1])
+
+
+def test_at_success_the_turns_that_are_left_are_paid_as_well():
+    """So that dragging on pays no more than ending."""
+    trace = talk([40, 95, 100], "success")
+    assert paid("format", trace) == close([0.1, 0.9])
+    assert paid("format", formed(trace, GOOD, BAD)) == close([0.1, 0])
+    stated = formed(
+        trace, ("<belief>emotion: 40</belief>", ()), ("<belief>emotion: 75</belief>", ())
+    )
+    assert paid("belief_emotion", stated) == close([0.1, 0.8 * 0.9])
+
+
+def test_beliefs_are_paid_by_what_was_so_before_the_turn():
+    stated = [
+        "<belief>emotion: 40\nneed: {need} 1</belief>",
+        "<belief>emotion: 35\nneed: {other} 1</belief>",
+        "<belief>emotion: 50</belief>",
+        "40",
+    ]
+    need = SCENARIO.need
+    other = next(one for one in NEEDS if one != need)
+    forms = [(text.format(need=need, other=other), ()) for text in stated]
+    trace = formed(talk([40, 55, 50, 62, 60], "time_up"), *forms)
+    assert paid("belief_emotion", trace) == close([0.1, 0.08, 0.1, 0])
+    assert paid("belief_need", trace) == close([0.1, 0, 0, 0])
+    sharing = ("<belief>need: " + ", ".join(f"{one} 0.125" for one in NEEDS) + "</belief>", ())
+    assert paid("belief_need", formed(talk([40, 55], None), sharing)) == close([0.05625])
+
+
+beliefs = st.builds("<belief>emotion: {}\nneed: {} {}</belief>".format, st.integers(0, 120), st.sampled_from(NEEDS), st.sampled_from(["0", "0.3", "1", "2"]))  # fmt: skip
+forms = st.tuples(beliefs, st.sampled_from([(), ("cut",), ("thought-missing",)]))
+
+
+@pytest.mark.parametrize("name", ["strict", "format", "belief_emotion", "belief_need"])
+@given(trace=talks, data=st.data())
+def test_rewards_of_form_and_belief_stay_in_their_range_and_are_causal(name, trace, data):
+    count = len(trace.turns)
+    trace = formed(trace, *data.draw(st.lists(forms, min_size=count, max_size=count)))
+    values = paid(name, trace)
+    assert all(0 <= value <= 1 for value in values)
+    assert 0 <= sum(values) <= 1 + 1e-9
+    assert values == [load_reward(name).at(trace.prefix(t), t) for t in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("name", ["belief_emotion", "belief_need"])
+def test_paying_for_beliefs_that_nobody_asks_for_is_refused(name):
+    with pytest.raises(InvalidArgument, match=f"{name}.*scaffold='plain'.*believe-then-say"):
+        Task(reward={"terminal": 1.0, name: 0.1})
+    task = Task(reward=name, scaffold="believe-then-say")
+    with pytest.raises(InvalidArgument, match="asks for none"):
+        task.with_scaffold("think-then-say")
+
+
+def test_ones_own_scaffold_may_ask_for_beliefs():
+    own = Scaffold("mine", "Say.", lambda text: Split(text, "Go on."), states_belief=True)
+    episode = Task(reward="belief_emotion", scaffold=own, max_turns=4).open(seed=1)
+    start = episode.talk.trace.emotion(0)
+    assert episode.say(f"<belief>emotion: {start:.0f}</belief>") == pytest.approx(0.25, abs=0.01)
+
+
+def test_an_episode_is_paid_for_form_and_belief_as_it_goes():
+    task = Task(
+        scaffold="believe-then-say",
+        reward={"terminal": 1.0, "format": 0.1, "belief_need": 0.2},
+        max_turns=2,
+    )
+    episode = task.open(seed=1)
+    need = episode.talk.room.scenario.need
+    right = f"<belief>emotion: 40\nneed: {need} 1</belief>What was it like?"
+    assert episode.say(right) == pytest.approx(0.1 * 0.5 + 0.2 * 0.5)
+    last = episode.say("What was it like?")
+    assert last == pytest.approx(episode.trace.emotion(2) / 100)
+    assert verify(episode.trace).consistent
+
+
 def turns_so_far(trace, turn):
     return turn / 10
 
@@ -217,3 +322,9 @@ def test_numbers_of_numpy_are_numbers():
     np = pytest.importorskip("numpy")
     reward = load_reward(lambda trace, turn: np.float32(0.5))
     assert reward.at(talk([40, 50], None), 1) == 0.5
+
+
+def test_a_weighted_sum_has_a_shorthand():
+    assert load_reward("terminal=1,format=0.1") == load_reward({"terminal": 1.0, "format": 0.1})
+    with pytest.raises(UnknownName, match="Did you mean 'terminal'"):
+        load_reward("terminl=1")

@@ -209,6 +209,44 @@ def test_other_rules_are_no_excuse_for_what_no_rules_allow(path, value, what):
     assert what in verdict.mismatch.what
 
 
+LEAK = "<think>He is ashamed.</think>What was it like?"
+
+
+def leaking(**changes):
+    """A talk by other rules, under which an agent that did not keep its thoughts apart was heard."""
+    episode = Task(persona="laid-off-engineer", max_turns=2).open(seed=12)
+    while not episode.done:
+        episode.say(LEAK)
+    trace = episode.trace
+    old = replace(trace.turns[1], private="", heard=LEAK, flags=(), evidence=(), **changes)
+    rules = replace(trace.setup, rules="0123456789abcdef")
+    return replace(trace, setup=rules, turns=(trace.turns[0], old))
+
+
+def test_what_was_heard_by_other_rules_is_unverified_not_wrong():
+    verdict = verify(leaking())
+    assert verdict.consistent
+    assert any("other rules; first: turn 2: heard text" in text for text in verdict.unverified)
+
+
+def test_what_was_heard_and_flagged_by_the_same_rules_must_follow():
+    trace = leaking()
+    same = replace(trace, setup=TRACE.setup)
+    assert verify(same).mismatch.what == "heard text"
+    flagged = changed(TRACE, ["turns", 0, "flags"], ["thought-unclosed"])
+    assert verify(flagged).mismatch.what == "flags"
+
+
+@pytest.mark.parametrize("heard", ["What was it like? He is ashamed.", "like? What was it", "Hm."])
+def test_no_rules_let_be_heard_what_was_not_written(heard):
+    verdict = verify(
+        replace(
+            leaking(), turns=(replace(leaking().turns[1], heard=heard),), rewards={}, weights={}
+        )
+    )
+    assert verdict.mismatch.what == "heard text"
+
+
 def test_a_reward_that_is_no_number_is_named():
     values = (float("nan"), *TRACE.rewards["delta"][1:])
     wrong = replace(TRACE, rewards={**TRACE.rewards, "delta": values})

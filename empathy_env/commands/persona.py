@@ -12,11 +12,11 @@ import typer
 from rich.markup import escape
 
 from empathy_env.acts import NEEDS, Need
-from empathy_env.findings import findings_alone
 from empathy_env.commands.console import AsJson, out, print_json, print_plain, print_table, tracked
 from empathy_env.commands.sheet import Course, courses, drawn, gate_rows, to_data
 from empathy_env.episode import Task
 from empathy_env.errors import InvalidArgument
+from empathy_env.findings import findings_alone
 from empathy_env.form import SCHEMA_NAME, blank, file_schema, need_lines, schema_text
 from empathy_env.library import load_cells, load_persona, persona_names, split_of
 from empathy_env.likeness import findings_beside
@@ -61,7 +61,9 @@ def _cell(value: object) -> str:
 def show(
     persona: Annotated[str, typer.Argument(help="Name, or path to a YAML file.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the talks.")] = 0,
-    difficulty: Annotated[str, typer.Option(help="Preset.")] = "moderate",
+    difficulty: Annotated[
+        str, typer.Option(help="Preset, knobs, or both: severe,masking=0.9.")
+    ] = "moderate",
     png: Annotated[Path | None, typer.Option("--png", help="Draw the curves here too.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -49,12 +49,16 @@ def rollout(
         int,
         typer.Option(min=1, help="Appraisals of each turn by the model, of which a vote is taken."),
     ] = 1,
-    difficulty: Annotated[str, typer.Option(help="Preset.")] = "moderate",
+    difficulty: Annotated[
+        str, typer.Option(help="Preset, knobs, or both: severe,masking=0.9.")
+    ] = "moderate",
     protocol: Annotated[str, typer.Option()] = "appraisal-v1",
     scaffold: Annotated[
         str, typer.Option(help="What the agent writes before it speaks, such as think-then-say.")
     ] = "plain",
-    reward: Annotated[str, typer.Option(help="Name, or module:function.")] = "terminal",
+    reward: Annotated[
+        str, typer.Option(help="Name, module:function, or a sum: terminal=1,format=0.1.")
+    ] = "terminal",
     episodes: Annotated[int, typer.Option(min=1, help="Starts, each with a seed.")] = 24,
     members: Annotated[
         int, typer.Option(min=1, help="Talks from each start, which share the user's noise.")

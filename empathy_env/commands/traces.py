@@ -11,7 +11,8 @@ import typer
 
 from empathy_env.commands.console import AsJson, print_json, print_plain
 from empathy_env.errors import InvalidArgument
-from empathy_env.exports import Selected, demonstration, preferences, selected
+from empathy_env.exports import Selected, demonstrations, preferences, selected, takes_raw
+from empathy_env.scaffold import malformed
 from empathy_env.trace import Trace, read_traces
 
 app = typer.Typer(help="Data sets made of recorded talks.", no_args_is_help=True)
@@ -21,7 +22,12 @@ Out = Annotated[Path, typer.Option("--out", help="File to write, one JSON row a 
 MinEmotion = Annotated[float, typer.Option(help="Least final emotion, in [0, 100].")]
 Success = Annotated[bool, typer.Option("--success", help="Only talks that ended in success.")]
 Raw = Annotated[
-    bool, typer.Option("--agent-raw", help="All that the agent wrote, its thoughts included.")
+    bool | None,
+    typer.Option(
+        "--agent-raw/--agent-heard",
+        help="Learn what the agent wrote, thoughts included, or what was heard of it. By default "
+        "the first for talks with a scaffold, the second for plain ones.",
+    ),
 ]
 
 
@@ -31,14 +37,24 @@ def to_sft(
     path: Out,
     min_emotion: MinEmotion = 0.0,
     success: Success = False,
-    raw: Raw = False,
+    raw: Raw = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write talks to imitate: {"messages": [...]} for each."""
+    """Write talks to imitate: {"messages": [...]} for each.
+
+    Of talks with a scaffold each turn is a row of its own: the talk before it as it was heard, and
+    the turn as it was written. Turns that were malformed are left out.
+    """
     chosen = selected(_traces(paths), min_emotion=min_emotion, success=success)
-    rows = [demonstration(trace, raw=raw) for trace in chosen.traces]
+    rows = [row for trace in chosen.traces for row in demonstrations(trace, raw=raw)]
+    broken = sum(
+        malformed(turn.flags)
+        for trace in chosen.traces
+        if takes_raw(trace, raw)
+        for turn in trace.turns
+    )
     _write(path, rows)
-    _report(path, len(rows), chosen, as_json)
+    _report(path, len(rows), chosen, as_json, broken)
 
 
 @app.command("to-dpo")
@@ -46,7 +62,7 @@ def to_dpo(
     paths: Paths,
     path: Out,
     margin: Annotated[float, typer.Option(help="Least difference of reward.")] = 0.1,
-    raw: Raw = False,
+    raw: Raw = None,
     as_json: AsJson = False,
 ) -> None:
     """Write what to say rather than what: {"prompt", "chosen", "rejected"} for each start.
@@ -71,10 +87,11 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _report(path: Path, rows: int, chosen: Selected, as_json: bool) -> None:
+def _report(path: Path, rows: int, chosen: Selected, as_json: bool, broken: int = 0) -> None:
     counts = {"faulted": chosen.faulted, "unfinished": chosen.unfinished, "below": chosen.below}
     if as_json:
-        print_json({"rows": rows, "talks": len(chosen.traces), "out": str(path), **counts})
+        found = {"rows": rows, "talks": len(chosen.traces), "out": str(path)}
+        print_json({**found, **counts, "malformed_turns": broken})
         return
     talks = len(chosen.traces) + sum(counts.values())
     print_plain(f"{rows} rows of {talks} talks in {path}")
@@ -82,3 +99,5 @@ def _report(path: Path, rows: int, chosen: Selected, as_json: bool) -> None:
         f"left out: {chosen.faulted} that ended in a fault, {chosen.unfinished} unfinished, "
         f"{chosen.below} that did not come out well enough"
     )
+    if broken:
+        print_plain(f"left out as malformed: {broken} turns")
