@@ -88,7 +88,7 @@ def mean_final(agent, scenarios):
 
 
 def test_honest_beats_exploit_and_can_be_beaten():
-    """Law 12, on a small sample; `benchmarks/bands.py` has the figures with intervals."""
+    """Law 12, on a small sample; tests/test_exploit_agents.py has those that are out for it."""
     scenarios = [
         Scenario(persona=persona, need=need, seed=300 + number)
         for number, (persona, need) in enumerate(CELLS)
