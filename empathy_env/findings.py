@@ -25,17 +25,26 @@ def findings_alone(subject: Subject, *, seeds: int = 3) -> list[Finding]:
         subject: The persona.
         seeds: Most talks of the oracle with each need.
     """
-    persona = subject.persona
-    played = list(trials(persona, seeds))
+    played = list(trials(subject.persona, seeds))
     found = chain(
-        _unmet(subject, played),
-        _untold(subject, played),
-        _unheard(subject),
-        _overheard(subject),
+        unreached(subject, played),
+        misheard(subject),
         _unsaid(subject, played),
-        _leaks(subject),
+        given_away(subject),
     )
     return list(found)
+
+
+def unreached(subject: Subject, played: Sequence[Trial]) -> Iterator[Finding]:
+    """Yield the needs that are not met in these talks, and the gates that do not open."""
+    yield from _unmet(subject, played)
+    yield from _untold(subject, played)
+
+
+def misheard(subject: Subject) -> Iterator[Finding]:
+    """Yield the keywords that address nothing, and those that everybody says."""
+    yield from _unheard(subject)
+    yield from _overheard(subject)
 
 
 def _unmet(subject: Subject, played: Sequence[Trial]) -> Iterator[Finding]:
@@ -193,7 +202,8 @@ def _dead(subject: Subject, field: Field, count: int) -> Finding:
     return Finding("warning", subject.placed("dead-lines", message, field, hint), means)
 
 
-def _leaks(subject: Subject) -> Iterator[Finding]:
+def given_away(subject: Subject) -> Iterator[Finding]:
+    """Yield the lines, the opening first, that tell what a gate keeps or what is needed."""
     persona = subject.persona
     yield from _told_twice(subject, persona.opening, ("opening",))
     guessed = _needs_named(persona, persona.opening)

@@ -115,11 +115,11 @@ def _cheap_talks(task: Task, persona: Persona, need: Need) -> Iterator[Trace]:
 
 def _ask(messages: Sequence[Message], rng: Random) -> str:
     turn = sum(message["role"] == "assistant" for message in messages)
-    return f"{_WARM[turn % len(_WARM)]} {rng.choice(_QUESTIONS[turn % len(_QUESTIONS)])}"
+    return f"{_WARM[turn % len(_WARM)]} {rng.choice(QUESTIONS[turn % len(QUESTIONS)])}"
 
 
 _WARM: Final = ("I'm here.", "I'm listening.", "That sounds hard.", "Thank you for saying that.")
-_QUESTIONS: Final = (
+QUESTIONS: Final = (
     ("How do you feel?", "What do you feel underneath it?", "What are you feeling right now?"),
     ("What is it like?", "How is it these days?", "What is going on?"),
     (
@@ -214,7 +214,7 @@ def when_asked(persona: Persona) -> str:
         items = user.items if number == 0 else variant.facts
         lines = [WORDINGS["open_question"].format(w=word) for i in items for word in i.words[:3]]
         if number == 0:
-            lines += [question for questions in _QUESTIONS for question in questions]
+            lines += [question for questions in QUESTIONS for question in questions]
         replies += [run(say(knowing, line)).turns[-1].answers[0].reply for line in lines]
     return "\n".join(replies)
 
@@ -272,7 +272,7 @@ _SAYING: Final = (WORDINGS["open_question"], "You sound so {w}.", "Tell me more 
 
 
 _EVERYDAY: Final = (
-    *(question for questions in _QUESTIONS for question in questions),
+    *(question for questions in QUESTIONS for question in questions),
     *_WARM,
     "What was it like?",
     "Tell me more.",
