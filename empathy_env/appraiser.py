@@ -66,6 +66,8 @@ _DEFAULT_ABOUT: Final[dict[str, About]] = {
 }
 
 
+_FELT: Final = ("reflection", "validation")
+"""Acts that are worth something by the feeling that they name."""
 READERS: Final = ("rules", "rules-b")
 """The readers there are: the one that goes by cues as well, and that of the held-out user."""
 CUED: Final = READERS[0]
@@ -262,6 +264,8 @@ def _evidence(hit: Hit, utterance: str, text: Text, ground: Ground) -> Evidence:
     words = set(text.words[s.first : s.last])
     start, end = _place(text, hit)
     topic, grounded = ground.tie(hit.sentence)
+    # To name what they do not feel is to have guessed, whatever else they said.
+    guessed = hit.act in _FELT and ground.guessed(hit.sentence)
     return Evidence(
         cast(Act, hit.act),
         utterance[start:end],
@@ -270,7 +274,7 @@ def _evidence(hit: Hit, utterance: str, text: Text, ground: Ground) -> Evidence:
         _intensity(hit, words, ground),
         _about(hit.act, words),
         topic,
-        grounded,
+        grounded and not guessed,
         ground.repeated(hit.sentence),
     )
 
@@ -280,7 +284,7 @@ def _intensity(hit: Hit, words: set[str], ground: Ground) -> float:
     weak, strong = not _HEDGES.isdisjoint(words), not _STRONG.isdisjoint(words)
     if weak != strong and (weak or hit.act in HARMFUL):
         return 0.75 if weak else 1.25
-    if hit.act not in ("reflection", "validation"):
+    if hit.act not in _FELT:
         return 1.0
     named = ground.named(hit.sentence)
     return min(named, 1.0) if weak else named

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from empathy_env.acts import ABOUTS, ACTS, INTENSITIES, Evidence
-from empathy_env.difficulty import HARDER, PRESETS, Difficulty
+from empathy_env.difficulty import KINDS, PRESETS, Difficulty
 from empathy_env.emotion import Listener, Mood
 from empathy_env.persona import NEEDS, Reaction, Temperament
 from empathy_env.protocol import PROTOCOLS
@@ -22,7 +22,7 @@ MOST_HABIT = 1 / (1 - P.habit_decay)
 
 unit = st.floats(0, 1).map(lambda value: round(value, 6))
 chances = st.floats(0, 1, exclude_max=True) | st.floats(0, 2 * P.resist)
-difficulties = st.builds(Difficulty, **dict.fromkeys(HARDER, unit))
+difficulties = st.builds(Difficulty, **dict.fromkeys(KINDS, unit))
 temperaments = st.builds(Temperament, reactivity=unit, trustfulness=unit, patience=unit)
 abouts = st.sampled_from(ABOUTS)
 

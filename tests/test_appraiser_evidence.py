@@ -40,7 +40,8 @@ def test_about(utterance: str, act: str, about: str):
         ("You sound ashamed.", 1.25),
         ("You sound maybe a bit ashamed.", 0.75),
         ("You sound so sad.", 0.75),
-        ("You sound ashamed, sad, lonely and furious.", 1.0),
+        ("You sound ashamed, sad, lonely and furious.", 0.75),
+        ("You sound ashamed and sad.", 0.75),
         ("That must weigh on you.", 1.0),
     ],
 )
@@ -88,7 +89,7 @@ DESK = Context(
         "Losing the desk after twenty-six years sounds humiliating.",
         "So you trained the man who replaced you.",
         "You sound humiliated about the box.",
-        "u sound gutted about ur desk",
+        "u sound humiliated about ur desk",
     ],
 )
 def test_honest_paraphrase_is_grounded(utterance: str):
@@ -114,11 +115,54 @@ def test_salad_is_not_grounded(utterance: str):
 
 
 def test_sentence_that_leans_on_a_grounded_one_is_grounded():
-    found = appraise_by_rules("They walked you to the gate. That sounds exhausting.", DESK)
+    found = appraise_by_rules("They walked you to the gate. That sounds humiliating.", DESK)
     assert found[-1].act == "reflection"
     assert found[-1].grounded
-    found = appraise_by_rules("Trained gate box. That sounds exhausting.", DESK)
+    found = appraise_by_rules("Trained gate box. That sounds humiliating.", DESK)
     assert not any(e.grounded for e in found)
+
+
+def test_sentence_with_matter_of_its_own_leans_on_nothing():
+    own = "What do you dread about Christmas, the birthday and the summer holiday?"
+    found = appraise_by_rules(f"They walked you to the gate. {own}", DESK)
+    assert [e.grounded for e in found if "question" in e.act] == [False]
+    found = appraise_by_rules("They walked you to the gate. Where does it leave you?", DESK)
+    assert [e.grounded for e in found if "question" in e.act] == [True]
+
+
+@pytest.mark.parametrize(
+    ("utterance", "grounded"),
+    [
+        ("You sound humiliated about the box.", True),
+        ("You sound weighed down about the box.", True),
+        ("You sound lonely about the box.", False),
+        ("It makes sense that you feel lonely about the box.", False),
+        ("You sound humiliated and lonely about the box.", True),
+        ("You sound humiliated, lonely and furious about the box.", False),
+    ],
+)
+def test_feeling_that_is_only_guessed_is_tied_to_nothing(utterance: str, grounded: bool):
+    act = "validation" if "sense" in utterance else "reflection"
+    assert first(utterance, act, DESK).grounded is grounded
+
+
+def test_feeling_that_the_user_named_is_no_wrong_guess():
+    lonely = DESK._replace(heard="I am lonely without that box.")
+    assert first("You sound lonely about the box.", "reflection", lonely).grounded
+
+
+@pytest.mark.parametrize(
+    ("utterance", "grounded"),
+    [
+        ("So you ordered the new kettle for the kitchen.", True),
+        ("So you had the kettle and the kitchen there.", False),
+        ("So you had the trained and the replaced there.", False),
+        ("So they walked you to that gate.", True),
+        ("So there was a walk that led to a gate for you.", False),
+    ],
+)
+def test_words_of_theirs_count_as_a_phrase_or_not_at_all(utterance: str, grounded: bool):
+    assert any(e.grounded for e in appraise_by_rules(utterance, DESK)) is grounded
 
 
 @pytest.mark.parametrize(
@@ -144,12 +188,14 @@ def test_denied_or_reported_harm_is_no_restatement(utterance: str):
 @pytest.mark.parametrize(
     ("utterance", "topic", "grounded"),
     [
-        ("You sound sad about the lighthouse.", "lamp", True),
-        ("You sound sad about the storms.", "storm", False),
+        ("You sound weighed down about the lighthouse.", "lamp", True),
+        ("You sound weighed down about the storms.", "storm", False),
         ("You sound sad.", None, False),
         ("You sound ashamed.", "shame", False),
         ("You sound ashamed about the lighthouse lantern.", "lamp", True),
-        ("You sound sad about the lantern and the museum.", None, True),
+        ("You sound weighed down about that lantern at the museum.", None, False),
+        ("You sound weighed down about the lantern they gave to a museum.", None, False),
+        ("You sound weighed down: they gave your lantern to a museum.", None, True),
         ("You sound sad about the lamp, the storm, the brother and the harbour.", None, False),
     ],
 )

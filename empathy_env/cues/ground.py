@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Final
 
 from empathy_env.acts import Context
-from empathy_env.cues import Text, plain, read, tables
+from empathy_env.cues import Sentence, Text, plain, read, tables
+from empathy_env.cues.fluency import fluent
 
 
 @lru_cache(maxsize=16384)
@@ -44,9 +45,15 @@ class _Turn:
         self.stems = frozenset(map(_content, self._text.words)) - {""}
 
     @cached_property
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """Pairs of stems with content that stand close together, in their order."""
-        return frozenset(_pairs(self._every, self.stems))
+    def pairs(self) -> frozenset[tuple[str, ...]]:
+        """Pairs of stems with content that stand close together, and what stands between them."""
+        found = [_pairs(self._text.words, self._every, s, self.stems) for s in self._text.sentences]
+        return frozenset(pair for pairs in found for pair in pairs)
+
+    @cached_property
+    def neighbours(self) -> frozenset[tuple[str, str]]:
+        """Each two words that stand side by side."""
+        return frozenset(pairwise(self._text.words))
 
     @cached_property
     def sentences(self) -> tuple[frozenset[str], ...]:
@@ -56,15 +63,25 @@ class _Turn:
         )
 
     @cached_property
-    def before(self) -> dict[str, set[str]]:
-        """For each stem with content the words that stand before it."""
-        found: dict[str, set[str]] = {}
-        for s in self._text.sentences:
-            for i in range(s.first, s.last):
-                if self._every[i] in self.stems:
-                    word = self._text.words[i - 1] if i > s.first else ""
-                    found.setdefault(self._every[i], set()).add(word)
-        return found
+    def nouns(self) -> frozenset[str]:
+        """The stems with content that stand where a noun can: up to two after "the" or "with"."""
+        words, stems = self._text.words, self._every
+        return frozenset(
+            stems[i]
+            for s in self._text.sentences
+            for i in range(s.first, s.last)
+            if stems[i] in self.stems and _nominal(words[max(s.first, i - 2) : i])
+        )
+
+
+def _nominal(before: Sequence[str]) -> bool:
+    """Whether a noun can stand after these one or two words."""
+    if not before:
+        return False
+    if before[-1] in _BEFORE_NOUNS:
+        return True
+    function = tables().lists["function"]
+    return before[0] in _BEFORE_NOUNS and before[-1] not in function
 
 
 @lru_cache(maxsize=1024)
@@ -73,13 +90,22 @@ def _told(turn: str) -> _Turn:
 
 
 _APART: Final = 4
+_LOOSE: Final = frozenset(
+    "i you he she we they me us my your our his her their its it the a an this that these those am "
+    "is are was were be been have has had just so".split()
+)
 
 
-def _pairs(stems: Sequence[str], content: frozenset[str]) -> list[tuple[str, str]]:
-    """Each two content words that stand close together, in their order."""
-    places = [i for i, stem in enumerate(stems) if stem in content]
+def _pairs(
+    words: Sequence[str], stems: Sequence[str], s: Sentence, content: frozenset[str]
+) -> list[tuple[str, ...]]:
+    """Each two content words of a sentence that stand close together, with what links them.
+
+    Words that change with who speaks, and such as "the", may come or go between them.
+    """
+    places = [i for i in range(s.first, s.last) if stems[i] in content]
     return [
-        (stems[a], stems[b])
+        (stems[a], *(stems[i] for i in range(a + 1, b) if words[i] not in _LOOSE), stems[b])
         for n, a in enumerate(places)
         for b in places[n + 1 : n + 1 + _APART]
         if b - a <= _APART and stems[a] != stems[b]
@@ -112,18 +138,30 @@ def _topic_index(
     return index
 
 
+@lru_cache(maxsize=256)
+def _felt(feelings: tuple[tuple[str, ...], ...]) -> tuple[bool, frozenset[str]]:
+    """Whether there are feelings, and the stems of the single words for them."""
+    return bool(feelings), frozenset(_stem(word) for words in feelings for word in words)
+
+
 _ARTICLES: Final = frozenset("the a an of its your his her their my our".split())
-_NO_NOUN_AFTER: Final = frozenset(
-    "i you he she we they it to was were is am are be been has have had would could will can do "
-    "did does not who and but then when so".split()
+_BEFORE_NOUNS: Final = _ARTICLES | frozenset(
+    "this that these those some any no all each every both either neither such another one two "
+    "three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred of "
+    "in on at by with for from about into onto over under after before between through during "
+    "without against around behind beside near across along past".split()
 )
 _FIRST: Final = frozenset("i me my".split())
+_RECENT: Final = 4
+"""For so many turns the agent's frames are remembered."""
+_FRAME: Final = 3
+"""So many runs of three words make a frame."""
 _MOST_SOURCES: Final = 3
 """Who takes words from more of the user's sentences than this into one has drawn a lot."""
+_MOST_OWN: Final = 4
+"""Who brings more words of their own than this into one has left what was said before it."""
 _MOST_TOPICS: Final = 3
 """Who names more than this in one sentence addresses nothing."""
-_MOST_FEELINGS: Final = 3
-"""Who names more than this in one sentence has guessed."""
 
 
 class Ground:
@@ -138,6 +176,7 @@ class Ground:
         self._last, self._heard = turns[0].words, turns[0].stems
         self._told = self._heard.union(*[turn.stems for turn in turns[1:]])
         self._index = _topic_index(tuple([t.words for t in context.topics]))
+        self._felt = _felt(tuple([t.words for t in context.topics if t.kind == "feeling"]))
         self._stems = tuple(map(_stem, text.words))
         self._shares: dict[int, tuple[int, int]] = {}
         self._found: dict[int, dict[int, int]] = {}
@@ -170,23 +209,34 @@ class Ground:
         small = map(tables().lists["function"].__contains__, self._text.words[s.first : s.last])
         return sum(small) >= share * size
 
+    def _feelings(self, number: int) -> tuple[int, int]:
+        """How many feelings that there are a sentence names, and how many that there are not.
+
+        A word for a feeling that the user has used of themselves is neither.
+        """
+        if not self._felt[0]:
+            return 0, 0
+        s = self._text.sentences[number]
+        named = tables().lists["feeling"].intersection(self._text.words[s.first : s.last])
+        new = [w for w in named if _stem(w) not in self._felt[1]]
+        wrong = [w for w in new if not any(f" {w} " in turn.words for turn in self._turns)]
+        right = [t for t in self._matched(number) if self._topics[t].kind == "feeling"]
+        return len(right), len(wrong)
+
     def named(self, number: int) -> float:
         """How well a sentence names what is felt.
 
         Returns:
-            1.25 if it names a feeling that there is, 0.75 if it names another which the user has
-            not named, else 1.0; 1.0 as well if it names more than `_MOST_FEELINGS`.
+            0.75 if it names a feeling that there is not and that the user has not named, else 1.25
+            if it names one that there is, else 1.0.
         """
-        if "feeling" not in [topic.kind for topic in self._topics]:
-            return 1.0
-        s = self._text.sentences[number]
-        named = tables().lists["feeling"].intersection(self._text.words[s.first : s.last])
-        if len(named) > _MOST_FEELINGS:
-            return 1.0
-        if any(self._topics[t].kind == "feeling" for t in self._matched(number)):
-            return 1.25
-        new = [w for w in named if not any(f" {w} " in turn.words for turn in self._turns)]
-        return 0.75 if new else 1.0
+        right, wrong = self._feelings(number)
+        return 0.75 if wrong else 1.25 if right else 1.0
+
+    def guessed(self, number: int) -> bool:
+        """Whether a sentence names more feelings that there are not than such as there are."""
+        right, wrong = self._feelings(number)
+        return wrong > right
 
     def _matched(self, number: int) -> dict[int, int]:
         """How many words of each topic this sentence has."""
@@ -205,36 +255,51 @@ class Ground:
 
     def tie(self, number: int) -> tuple[str | None, bool]:
         """The topic that a sentence addresses, and whether it is tied to what was said."""
-        found, own, leans = self._matched(number), self._own(number), False
-        if number and not own and not any(self._topics[t].told for t in found):
-            # "That sounds exhausting" and "What was the walk like?" lean on the sentence before:
-            # the second asks of something not told yet, and takes only its footing from there.
-            before, own = self._matched(number - 1), self._own(number - 1)
-            leans = not found or own or any(self._topics[t].told for t in before)
-            own = own or (bool(found) and leans)
-            found = found or before
+        found, own, on = self._matched(number), self._own(number), -1
+        if self._may_lean(number) and not own and not self._footing(found):
+            # "That sounds exhausting" and "What was the walk like?" lean on the sentence before,
+            # "It was not your fault" also on the one after: what they ask of that has not been
+            # told yet takes only its footing from there.
+            on = self._support(number)
+            beside = self._matched(on) if on >= 0 else {}
+            own = on >= 0 and (self._own(on) or bool(found))
+            found = found or beside
         if len(found) > _MOST_TOPICS:
             return None, False
         if not found:
-            return None, own and self._built(number, leans) and self._sane(number)
+            return None, own and self._built(number, on) and self._sane(number)
         topic = self._topics[max(found, key=lambda t: (self._topics[t].told, found[t], -t))]
         tied = own or topic.told or (topic.kind == "feeling" and self._near(number))
-        return topic.id, tied and self._built(number, leans) and self._sane(number)
+        return topic.id, tied and self._built(number, on) and self._sane(number)
+
+    def _footing(self, found: Iterable[int]) -> bool:
+        return any(self._topics[t].told for t in found)
+
+    def _support(self, number: int) -> int:
+        """The sentence that this one leans on: that before it, or else that after it, or -1."""
+        last = len(self._text.sentences) - 1
+        beside = [n for n in (number - 1, number + 1) if 0 <= n <= last]
+        return next((n for n in beside if self._own(n) or self._footing(self._matched(n))), -1)
+
+    def _may_lean(self, number: int) -> bool:
+        """Whether a sentence is short of matter of its own."""
+        content, told = self.share(number)
+        return content - told <= _MOST_OWN
 
     def _sane(self, number: int) -> bool:
         """Whether the user's words are given back as somebody would who knows what they mean.
 
-        Not so if a word that the user never used as a noun follows an article ("the walked"), if a
-        piece of theirs stands unturned ("of my desk"), or if words come from too many of their
-        sentences.
+        Not so if a word of theirs that is no topic's, and that they have not used where a noun can
+        stand, follows an article ("the walked"), if a piece of theirs stands unturned ("of my
+        desk"), or if words come from too many of their sentences.
         """
         s = self._text.sentences[number]
         words, stems = self._text.words[s.first : s.last], self._stems[s.first : s.last]
         told = self._told.intersection(stems)
         for i in range(1, len(words)) if told else ():
             if stems[i] in told and words[i - 1] in _ARTICLES:
-                before = [w for turn in self._turns for w in turn.before.get(stems[i], ())]
-                if before and _NO_NOUN_AFTER.issuperset(before):
+                shaped = words[i].endswith("ed") and i + 1 < len(words)  # "a slammed door"
+                if not (shaped or stems[i] in self._index or self._noun(stems[i])):
                     return False
         if not _FIRST.isdisjoint(words):
             for run in zip(words, words[1:], words[2:], strict=False):
@@ -244,6 +309,9 @@ class Ground:
                 if any(piece in turn.words for turn in self._turns):
                     return False
         return self._sources(told) <= _MOST_SOURCES
+
+    def _noun(self, stem: str) -> bool:
+        return any(stem in turn.nouns for turn in self._turns)
 
     def _sources(self, told: frozenset[str]) -> int:
         """From how many of the user's sentences these stems come, at least."""
@@ -255,10 +323,20 @@ class Ground:
             count += 1
         return count
 
-    def _built(self, number: int, leans: bool) -> bool:
-        if not leans:
-            return self.formed(number)
-        return self.formed(number, 3, 1 / 3) and self.formed(number - 1, 2)
+    def _built(self, number: int, on: int) -> bool:
+        if on < 0:
+            return self.formed(number) and self._fluent(number)
+        formed = self.formed(number, 3, 1 / 3) and self.formed(on, 2)
+        return formed and self._fluent(number) and self._fluent(on)
+
+    def _fluent(self, number: int) -> bool:
+        s = self._text.sentences[number]
+        return fluent(self._text.words[s.first : s.last], self._neighbours)
+
+    @cached_property
+    def _neighbours(self) -> frozenset[tuple[str, str]]:
+        """Each two words that stand side by side in what the user said."""
+        return frozenset[tuple[str, str]]().union(*[turn.neighbours for turn in self._turns])
 
     def _own(self, number: int) -> bool:
         """Whether two content words stand together as in one of the user's turns."""
@@ -266,7 +344,7 @@ class Ground:
         stems = self._stems[s.first : s.last]
         if len(self._told.intersection(stems)) < 2:
             return False
-        pairs = _pairs(stems, self._told)
+        pairs = _pairs(self._text.words, self._stems, s, self._told)
         return any(not turn.pairs.isdisjoint(pairs) for turn in self._turns)
 
     def _near(self, number: int) -> bool:
@@ -282,7 +360,11 @@ class Ground:
         return False
 
     def repeated(self, number: int) -> bool:
-        """Whether half of a sentence, by runs of three words, was said before."""
+        """Whether half of a sentence, by runs of three words, was said before.
+
+        So it is as well if that holds of the agent's own words in it, which frame the user's, and
+        of the agent's last `_RECENT` turns.
+        """
         if not self._said:
             return False
         s = self._text.sentences[number]
@@ -290,9 +372,19 @@ class Ground:
             phrase = f" {' '.join(self._text.words[s.first : s.last])} "
             turns = (read(plain(said)).words for said in self._said)
             return any(phrase in f" {' '.join(words)} " for words in turns)
-        runs = set(_runs(self._text.words[s.first : s.last]))
-        known = set[int]().union(*[runs & _runs_of(said) for said in self._said])
-        return 2 * len(known) >= len(runs)
+        runs = _runs(self._text.words[s.first : s.last])
+        every = set(runs)
+        known = set[int]().union(*[every & _runs_of(said) for said in self._said])
+        if not known or 2 * len(known) >= len(every):
+            return bool(known)
+        theirs = [stem in self._told for stem in self._stems[s.first : s.last]]
+        frame = {
+            run
+            for run, borrowed in zip(runs, map(max, theirs, theirs[1:], theirs[2:]), strict=True)
+            if not borrowed
+        }
+        late = set[int]().union(*[frame & _runs_of(said) for said in self._said[-_RECENT:]])
+        return len(late) >= _FRAME and 2 * len(late) >= len(frame)
 
     def copied(self, first: int, last: int) -> bool:
         """Whether four fifths of these words are one run of the user's last turn."""
