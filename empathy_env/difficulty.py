@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.shorthand import read_numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,15 @@ PRESETS: Final[Mapping[str, Difficulty]] = {
         start=0.5, acceptance=0.7, trust=0.7, patience=0.7, hostility=0.3, memory=0.3
     ),
     "moderate": Difficulty(),
+    "rlver-vanilla": Difficulty(acceptance=0.7, disclosure=0.76),
+    "rlver-challenging": Difficulty(
+        start=0.2667,
+        acceptance=0.28,
+        memory=0.6,
+        masking=0.5,
+        disclosure=0.76,
+        ambiguity=0.5,
+    ),
     "severe": Difficulty(
         start=0.25,
         acceptance=0.3,
@@ -109,27 +119,30 @@ PRESETS: Final[Mapping[str, Difficulty]] = {
         ambiguity=0.3,
     ),
 }
-"""Named settings. `moderate` is the one that the published bands of docs/emotion.md are for."""
+"""Named settings. `moderate` is the one that the bands of docs/emotion.md are for. The two of RLVER
+(arXiv 2507.03112) are fitted to its descriptors; see docs/difficulty.md and
+`python benchmarks/difficulty.py calibrate`."""
 
 
 def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Difficulty:
     """Return a `Difficulty`, given a preset's name, a mapping of knobs, or the value itself.
 
-    A mapping starts from `moderate`, or from the preset that its key `preset` names.
+    A mapping starts from `moderate`, or from the preset that its key `preset` names; its shorthand
+    is `"gentle,hostility=0.9"`, or `"hostility=0.9"`.
 
     Raises:
         UnknownName: If the preset or a knob does not exist.
         InvalidArgument: If a knob is outside [0, 1].
 
-    >>> load_difficulty({"preset": "gentle", "hostility": 0.9}).hostility
-    0.9
+    >>> load_difficulty("gentle,hostility=0.9") == load_difficulty(
+    ...     {"preset": "gentle", "hostility": 0.9}
+    ... )
+    True
     """
     if isinstance(difficulty, Difficulty):
         return difficulty
     if isinstance(difficulty, str):
-        if difficulty not in PRESETS:
-            raise UnknownName.among("difficulty", difficulty, PRESETS)
-        return PRESETS[difficulty]
+        return _by_text(difficulty)
     if not isinstance(difficulty, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgument(
             f"difficulty={difficulty!r}: expected a preset's name, knobs by name, or a Difficulty"
@@ -140,3 +153,15 @@ def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Diffi
         if name not in KINDS:
             raise UnknownName.among("knob", name, KINDS)
     return replace(base, **knobs)
+
+
+def _by_text(text: str) -> Difficulty:
+    preset, comma, knobs = text.partition(",")
+    if "=" in preset:
+        preset, comma, knobs = "moderate", ",", text
+    if preset not in PRESETS:
+        raise UnknownName.among("difficulty", preset, PRESETS)
+    if not comma:
+        return PRESETS[preset]
+    given: dict[str, Any] = {"preset": preset, **read_numbers(knobs, what="difficulty")}
+    return load_difficulty(given)

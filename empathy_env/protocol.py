@@ -52,7 +52,7 @@ class Protocol:
     """Points for a turn of credit 1, at middle knobs and trust 0.5."""
     loss: float = 17.0
     """Points against a turn of harm 1: bad weighs more than good (Baumeister et al. 2001)."""
-    drift: float = 1.6
+    drift: float = 1.0
     """Points lost in a turn in which nothing happens, at strain 0; twice that at strain 1."""
     ceiling: float = 70.0
     """Emotion that warmth alone cannot pass (SAGE's state A begins at 70)."""
@@ -78,7 +78,7 @@ class Protocol:
     """`heard` from which nothing is too early."""
     trust_to_challenge: float = 0.3
     """Trust from which a challenge can be taken."""
-    met_step: float = 0.4
+    met_step: float = 0.45
     """Growth of `met` for credit 1."""
     met_from: float = 0.5
     """Credit below which the need itself is not touched."""
@@ -88,7 +88,7 @@ class Protocol:
     """Strain added by a turn in which nothing happens."""
     strain_relief: float = 0.12
     """Strain taken away by credit 1."""
-    idle_credit: float = 0.12
+    idle_credit: float = 0.09
     """Credit from which something has happened."""
     resist: float = 0.08
     """Chance that the user begins to resist in a turn, at middle hostility."""
@@ -285,7 +285,7 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
             speaker="templates-b",
             gain=14.0,
             loss=18.5,
-            drift=1.9,
+            drift=1.3,
             ungrounded=0.1,
             repeated=0.1,
             habit=0.22,
@@ -293,7 +293,7 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
             trust_step=0.12,
             trust_credit=0.3,
             heard_step=0.35,
-            met_step=0.45,
+            met_step=0.5,
             strain_idle=0.08,
             resist=0.1,
             resist_again=0.4,

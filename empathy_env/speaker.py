@@ -14,6 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import permutations
 from typing import Final, NamedTuple, Protocol, cast
 
 import yaml
@@ -169,14 +170,8 @@ class TemplateSpeaker:
         words = _Words(moment, self.name)
         parts = [part for part in _parts(words, manner) if part.text]
         meant = words.joined(parts)
-        said = veiled(
-            parts,
-            moment.difficulty,
-            withheld=moment.withheld,
-            chance=words.chance,
-            line=words.veil,
-        )
-        text = meant if list(said) == parts else words.joined(said)
+        said = tuple(parts) if words.settled else words.veiled(parts)
+        text = meant if said == tuple(parts) else words.joined(said)
         return Speech(text, manner, tuple(words.used), meant=None if text == meant else meant)
 
 
@@ -338,22 +333,35 @@ class _Words:
         shared = self.take(_lines(self.moment.persona.voice.lines, manner), "line")
         return Part(shared or self.bank(manner), "felt")
 
+    def veiled(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Return the parts that are said aloud."""
+        moment = self.moment
+        return veiled(
+            parts,
+            moment.difficulty,
+            withheld=moment.withheld,
+            chance=self.chance,
+            line=self.veil,
+        )
+
     def veil(self, moment: str) -> str:
-        """Return a line that hides something, or, for "hint", that points to the decoy need."""
-        if moment == "hint":
-            # Who ends the talk, or answers whether they are safe, hints at nothing.
-            moment = "" if self.settled else f"hint_{self.moment.decoy}"
-        pool = phrases(moment, self.register, self._bank) if moment else ()
-        left = [line for line in pool if line not in self.moment.spoken]
-        if not left:
-            return ""
-        line = left[int(self.chance(moment) * len(left))]  # whatever the mood is
+        """Return a line that hides something, or, for "hint", that points to the decoy need.
+
+        When all have been said, two of them in a pair not said before. It goes by draws and by what
+        was hidden before, and by nothing else: neither the mood nor the need has a part in it.
+        """
+        moment = f"hint_{self.moment.decoy}" if moment == "hint" else moment
+        pool, spoken = phrases(moment, self.register, self._bank), self.moment.spoken
+        left = [line for line in pool if line not in spoken] or [
+            pair for one, two in permutations(pool, 2) if (pair := f"{one} {two}") not in spoken
+        ]
+        line = (left or pool)[int(self.chance(moment) * len(left or pool))]
         self.used.append(line)
         return line
 
     @property
     def settled(self) -> bool:
-        """Whether what is said now is not about what they need."""
+        """Whether they end the talk, or say that they are safe; of that nothing is hidden."""
         moment = self.moment
         ended = moment.outcome in ("left", "success")
         return ended or asks_after_safety(moment.heard, moment.appraisal)

@@ -39,12 +39,15 @@ def veiled(
 ) -> tuple[Part, ...]:
     """Return the parts that are said aloud.
 
+    A line that hides comes whether or not there was anything to hide behind it: if it came only
+    with something, it would tell what another knob has hidden.
+
     Args:
         parts: The reply with nothing hidden.
         difficulty: The knobs; `masking` and `ambiguity` act here.
         withheld: Texts of "told" parts that stay unsaid; see `SimulatedUser.withheld`.
         chance: A keyed draw in [0, 1) for a purpose, the same whatever the knobs.
-        line: A line for "withheld", "masked" or "hint", not used before; "" if none is left.
+        line: A line for "withheld", "masked" or "hint".
 
     >>> veiled(
     ...     [Part("That hurt.", "felt"), Part("It rained.")],
@@ -55,13 +58,15 @@ def veiled(
     ... )
     (Part(text="I'm fine.", kind='plain'), Part(text='It rained.', kind='plain'))
     """
-    said = [Part(line("withheld")) if part.text in withheld else part for part in parts]
-    masking, ambiguity = difficulty.masking, difficulty.ambiguity
-    if masking and chance("mask") < masking and any(part.kind in _SHOWN for part in said):
-        said = [Part(line("masked")), *(part for part in said if part.kind not in _SHOWN)]
-    if ambiguity and chance("hint") < ambiguity:
+    said = [
+        Part(line("withheld")) if part.kind == "told" and part.text in withheld else part
+        for part in parts
+    ]
+    if chance("hint") < difficulty.ambiguity:
         said = [*(part for part in said if part.kind != "own"), Part(line("hint"))]
-    return tuple(part for part in said if part.text)
+    if chance("mask") < difficulty.masking:
+        said = [Part(line("masked")), *(part for part in said if part.kind not in _SHOWN)]
+    return tuple(said)
 
 
 _SHOWN: Final = ("felt", "own")

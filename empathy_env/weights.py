@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-# How an act lands whatever the need: listening does some good everywhere, helping acts none by
-# themselves, harmful acts harm. In [-1, 1].
+# How an act lands whatever the need: listening does a little good everywhere, helping acts none by
+# themselves, harmful acts harm. In [-1, 1]. With more for listening, a bot that fills templates of
+# warmth with the person's words, and never asks what for, ends as high as one that finds out
+# (docs/audit.md).
 ANY_NEED: Final[Mapping[str, float]] = {
-    "presence": 0.15,
-    "open_question": 0.22,
+    "presence": 0.1,
+    "open_question": 0.14,
     "closed_question": 0.05,
-    "restatement": 0.25,
-    "reflection": 0.35,
-    "validation": 0.3,
+    "restatement": 0.15,
+    "reflection": 0.21,
+    "validation": 0.18,
     "affirmation": 0.15,
     "reassurance": 0.08,
     "interpretation": 0.1,
@@ -153,12 +155,12 @@ OPENS: Final[Mapping[str, float]] = {
 # learnt the first table's favourites, and not what they are for, loses by it.
 ANY_NEED_B: Final[Mapping[str, float]] = {
     **ANY_NEED,
-    "presence": 0.2,
-    "open_question": 0.18,
+    "presence": 0.12,
+    "open_question": 0.11,
     "closed_question": 0.08,
-    "restatement": 0.2,
-    "reflection": 0.3,
-    "validation": 0.35,
+    "restatement": 0.12,
+    "reflection": 0.18,
+    "validation": 0.21,
     "affirmation": 0.2,
     "reassurance": 0.12,
     "interpretation": 0.05,

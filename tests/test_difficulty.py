@@ -5,21 +5,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empathy_env.difficulty import HARDER, PRESETS, Difficulty, load_difficulty
+from empathy_env.difficulty import HARDER, KINDS, PRESETS, Difficulty, load_difficulty
 from empathy_env.errors import InvalidArgument, UnknownName
 
 KNOBS = [field.name for field in fields(Difficulty)]
 
 
-def test_every_knob_has_a_harder_direction():
-    assert list(HARDER) == KNOBS
+def test_every_knob_has_a_kind_and_all_but_those_of_style_a_harder_direction():
+    assert list(KINDS) == KNOBS
+    assert list(HARDER) == [knob for knob in KNOBS if KINDS[knob] != "style"]
 
 
-@pytest.mark.parametrize(("easier", "harder"), [("gentle", "moderate"), ("moderate", "severe")])
-def test_presets_are_ordered_in_every_knob(easier, harder):
-    for knob, direction in HARDER.items():
-        step = getattr(PRESETS[harder], knob) - getattr(PRESETS[easier], knob)
-        assert step * direction > 0, knob
+def steps(easier, harder):
+    """Return by how much each knob with a direction is harder in one preset than in another."""
+    easy, hard = PRESETS[easier], PRESETS[harder]
+    return {k: (getattr(hard, k) - getattr(easy, k)) * sign for k, sign in HARDER.items()}
+
+
+@pytest.mark.parametrize(
+    ("easier", "harder"),
+    [("gentle", "moderate"), ("moderate", "severe"), ("rlver-vanilla", "rlver-challenging")],
+)
+def test_a_preset_is_nowhere_easier_than_the_one_before(easier, harder):
+    assert min(steps(easier, harder).values()) >= 0
+
+
+def test_what_differs_between_presets():
+    assert all(steps("moderate", "severe").values())
+    assert [k for k, step in steps("gentle", "moderate").items() if step] == [
+        knob for knob, kind in KINDS.items() if kind == "response"
+    ]
+    assert PRESETS["moderate"] == Difficulty()
 
 
 @pytest.mark.parametrize("knob", KNOBS)
@@ -49,6 +65,17 @@ def test_loading_by_name_by_value_and_by_knobs():
     assert load_difficulty({"start": 0.1}) == value
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("severe,masking=0.9", {"preset": "severe", "masking": 0.9}),
+        ("masking=0.9, trust=1", {"masking": 0.9, "trust": 1.0}),
+    ],
+)
+def test_knobs_may_be_written_behind_a_preset(text, same):
+    assert load_difficulty(text) == load_difficulty(same)
+
+
 def test_a_mapping_starts_from_the_preset_that_it_names_and_is_left_alone():
     knobs = {"preset": "severe", "patience": 0.9}
     loaded = load_difficulty(knobs)
@@ -59,7 +86,13 @@ def test_a_mapping_starts_from_the_preset_that_it_names_and_is_left_alone():
 
 @pytest.mark.parametrize(
     ("difficulty", "suggestion"),
-    [("modrate", "moderate"), ({"hostilty": 0.3}, "hostility"), ({"preset": "sever"}, "severe")],
+    [
+        ("modrate", "moderate"),
+        ("modrate,trust=1", "moderate"),
+        ("hostilty=0.3", "hostility"),
+        ({"hostilty": 0.3}, "hostility"),
+        ({"preset": "sever"}, "severe"),
+    ],
 )
 def test_a_wrong_name_gets_the_nearest_right_one(difficulty, suggestion):
     with pytest.raises(UnknownName, match=f"Did you mean '{suggestion}'"):

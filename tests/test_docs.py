@@ -68,6 +68,7 @@ def test_the_readmes_two_commands_are_what_ci_runs():
 
 GENERATED = {
     "appraiser_page": "appraiser.md",
+    "difficulty_page": "difficulty.md",
     "emotion_page": "emotion.md",
     "library_page": "persona-library.md",
     "personas_page": "personas.md",

@@ -23,7 +23,7 @@ from moods import (
 )
 
 from empathy_env.acts import ABOUTS, ACTS
-from empathy_env.difficulty import HARDER, PRESETS, Difficulty
+from empathy_env.difficulty import HARDER, KINDS, PRESETS, Difficulty
 from empathy_env.emotion import Listener, Mood, ending, first_mood, next_mood, resists
 from empathy_env.library import load_persona
 from empathy_env.persona import NEEDS, Reaction
@@ -71,23 +71,33 @@ class TestNeedDependent:
                 assert (after.met > 0) == (value > protocol.met_from), (other, reply)
 
 
-knob_pairs = st.tuples(st.sampled_from(sorted(HARDER)), unit, unit)
+RESPONSE = [knob for knob, kind in KINDS.items() if kind == "response"]
+knob_pairs = st.tuples(st.sampled_from(RESPONSE), unit, unit)
+swings = st.floats(-1, 1)
 scripts = st.lists(
-    st.tuples(st.lists(pieces(), max_size=3).map(tuple), chances), min_size=1, max_size=8
+    st.tuples(st.lists(pieces(), max_size=3).map(tuple), chances, swings), min_size=1, max_size=8
 )
 
 
-def emotions(listener, script):
-    """Return the emotions of a talk, turn by turn, up to its end."""
+def path_of(listener, script):
+    """Return the moods of a talk, turn by turn, up to its end."""
     mood = first_mood(listener.difficulty)
-    path = [mood.emotion]
-    for appraisal, chance in script:
+    path = [mood]
+    for appraisal, chance, swing in script:
         stubborn = resists(mood, listener, chance)
-        mood = next_mood(mood, appraisal, listener, resisting=stubborn).mood
-        path.append(mood.emotion)
+        mood = next_mood(mood, appraisal, listener, resisting=stubborn, swing=swing).mood
+        path.append(mood)
         if ending(mood, appraisal, listener.protocol, turns_left=1):
             break
     return path
+
+
+def assert_nowhere_better(hard, easy):
+    """Assert that one path of moods is nowhere above another, as long as both go on."""
+    for worse, better in zip(hard, easy, strict=False):
+        assert worse.emotion <= better.emotion + ROUNDING
+        assert worse.trust <= better.trust + ROUNDING
+        assert worse.strain >= better.strain - ROUNDING
 
 
 @both
@@ -95,23 +105,20 @@ class TestDifficulty:
     """Law 8, response form."""
 
     @given(listeners(), knob_pairs, scripts)
-    def test_a_harder_knob_gives_no_higher_emotion_at_any_turn(
-        self, protocol, listener, pair, script
-    ):
+    def test_a_harder_knob_is_nowhere_felt_better(self, protocol, listener, pair, script):
         listener = replace(listener, protocol=protocol)
         knob, *values = pair
-        easier, harder = sorted(values, key=lambda value: value * HARDER[knob])
         easy, hard = (
-            emotions(
+            path_of(
                 replace(listener, difficulty=replace(listener.difficulty, **{knob: value})), script
             )
-            for value in (easier, harder)
+            for value in sorted(values, key=lambda value: value * HARDER[knob])
         )
-        assert all(h <= e + ROUNDING for e, h in zip(easy, hard, strict=False)), (easy, hard)
+        assert_nowhere_better(hard, easy)
 
-    @given(moods, appraisals, listeners(), knob_pairs, resisting)
+    @given(moods, appraisals, listeners(), knob_pairs, resisting, swings)
     def test_a_harder_knob_is_felt_no_better_from_the_same_mood(
-        self, protocol, mood, appraisal, listener, pair, resists
+        self, protocol, mood, appraisal, listener, pair, resists, swing
     ):
         listener = replace(listener, protocol=protocol)
         knob, *values = pair
@@ -120,29 +127,58 @@ class TestDifficulty:
             for value in sorted(values, key=lambda value: value * HARDER[knob])
         )
         assert_no_better(
-            next_mood(mood, appraisal, hard, resisting=resists),
-            next_mood(mood, appraisal, easy, resisting=resists),
+            next_mood(mood, appraisal, hard, resisting=resists, swing=swing),
+            next_mood(mood, appraisal, easy, resisting=resists, swing=swing),
         )
 
     @given(listeners(), scripts)
     def test_presets_come_in_the_order_of_their_names(self, protocol, listener, script):
         listener = replace(listener, protocol=protocol)
-        gentle, moderate, severe = (
-            emotions(replace(listener, difficulty=PRESETS[name]), script)
-            for name in ("gentle", "moderate", "severe")
+        gentle, moderate, vanilla, challenging, severe = (
+            path_of(replace(listener, difficulty=PRESETS[name]), script)
+            for name in ("gentle", "moderate", "rlver-vanilla", "rlver-challenging", "severe")
         )
-        assert all(h <= e + ROUNDING for e, h in zip(gentle, moderate, strict=False))
-        assert all(h <= e + ROUNDING for e, h in zip(moderate, severe, strict=False))
+        assert_nowhere_better(moderate, gentle)
+        assert_nowhere_better(severe, moderate)
+        assert_nowhere_better(challenging, vanilla)
 
-    @pytest.mark.parametrize("knob", HARDER)
-    def test_every_knob_has_an_effect(self, protocol, knob):
+    @pytest.mark.parametrize("knob", [knob for knob in KINDS if KINDS[knob] != "information"])
+    def test_every_knob_that_is_felt_has_an_effect(self, protocol, knob):
         good = (piece("reflection", "own_feeling", grounded=True),)
-        talk = [((piece("blame"),), 0.9), (good, 0.02), (good, 0.9), ((), 0.9), ((), 0.9)]
+        talk = [
+            ((piece("blame"),), 0.9, -0.5),
+            (good, 0.02, 0.5),
+            (good, 0.9, 0.5),
+            ((), 0.9, 0.2),
+            ((), 0.9, 0.0),
+        ]
         low, high = (
-            emotions(plain("deep_empathy", protocol, Difficulty(**{knob: value})), talk)
+            path_of(plain("deep_empathy", protocol, Difficulty(**{knob: value})), talk)
             for value in (0.3, 0.7)
         )
-        assert low != high
+        assert [mood.emotion for mood in low] != [mood.emotion for mood in high]
+
+    @given(listeners(), scripts, st.sampled_from([k for k in KINDS if k not in RESPONSE]), unit)
+    def test_what_is_said_aloud_and_a_swing_without_volatility_change_no_mood(
+        self, protocol, listener, script, knob, value
+    ):
+        calm = replace(listener.difficulty, volatility=0.0)
+        listener = replace(listener, protocol=protocol, difficulty=calm)
+        if KINDS[knob] == "information":
+            other = replace(listener, difficulty=replace(calm, **{knob: value}))
+            assert path_of(other, script) == path_of(listener, script)
+        still = [(appraisal, chance, 0.0) for appraisal, chance, _ in script]
+        assert path_of(listener, still) == path_of(listener, script)
+
+    def test_a_swing_moves_emotion_alone_by_at_most_its_points(self, protocol):
+        listener = plain("absolution", protocol, Difficulty(volatility=1.0))
+        mood, good = Mood(50.0, 0.3), (piece("presence"),)
+        up, still, down = (
+            next_mood(mood, good, listener, resisting=False, swing=swing) for swing in (1, 0, -1)
+        )
+        assert up.change - still.change == pytest.approx(protocol.swing)
+        assert still.change - down.change == pytest.approx(protocol.swing)
+        assert up.mood._replace(emotion=0.0) == down.mood._replace(emotion=0.0)
 
     @given(moods, listeners(), chances, unit, unit)
     def test_hostility_resists_whenever_less_of_it_would(

@@ -10,10 +10,12 @@ from itertools import product
 
 import pytest
 import yaml
-from moments import REGISTERS, both, moment, mute, piece, speech, speeches
+from moments import MAREK, REGISTERS, both, moment, mute, piece, speech, speeches
 
 from empathy_env import Task
-from empathy_env.acts import ABOUTS, ACTS
+from empathy_env.acts import ABOUTS, ACTS, NEEDS
+from empathy_env.difficulty import Difficulty
+from empathy_env.library import load_personas
 from empathy_env.protocol import PROTOCOLS
 from empathy_env.speaker import BANKS, TemplateSpeaker, phrases
 
@@ -126,7 +128,18 @@ def asked_for(bank, monkeypatch):
     for appraisal, given, heard in product(turns, felt, ("", "Suicide?")):
         for seed in range(3):
             speech(moment(*appraisal, persona=mute(), heard=heard, seed=seed, **given), bank)
+    for need in NEEDS:
+        speech(moment(persona=wanting(need), disclosed=("So.",), withheld=("So.",), **HIDING), bank)
     return found
+
+
+HIDING = {"difficulty": Difficulty(masking=1.0, ambiguity=1.0)}
+
+
+def wanting(need):
+    """Return a person whose only need is this one."""
+    variant = MAREK.needs[0].model_copy(update={"need": need})
+    return MAREK.model_copy(update={"needs": (variant,)})
 
 
 @both
@@ -177,6 +190,54 @@ class TestBank:
     def test_no_line_names_what_somebody_needs(self, bank, table):
         lines = " ".join(x for e in table.values() for ls in e.values() for x in ls).lower()
         assert not re.search(r"\bpersona|\bscore\b|\{|\}|<|>|\[|\]", lines)
+
+
+HIDDEN = {"withheld": 10, "masked": 10, **{f"hint_{need}": 6 for need in NEEDS}}
+"""The moments in which something is hidden, and how many lines of each register they have."""
+
+
+@both
+class TestHiding:
+    @pytest.mark.parametrize(("name", "count"), HIDDEN.items())
+    def test_there_are_lines_enough_to_hide_behind_for_a_talk(self, bank, name, count):
+        table = lines_of(bank)[name]
+        assert all(len(table[register]) >= count for register in ("any", "formal", "texting"))
+        assert len(table["any"]) >= 8
+
+    def test_no_line_that_hides_is_somebodys_own_or_said_in_another_moment(self, bank):
+        table = lines_of(bank)
+        hiding = {line for name in HIDDEN for lines in table[name].values() for line in lines}
+        other = {x for n in table if n not in HIDDEN for lines in table[n].values() for x in lines}
+        assert not hiding & other
+        for persona in load_personas().values():
+            assert not hiding & set(strings(persona.to_data()))
+
+    @pytest.mark.parametrize("register", REGISTERS)
+    def test_who_hides_in_every_turn_of_a_long_talk_repeats_nothing(self, bank, register):
+        task = Task(
+            persona=REGISTERS[register],
+            speaker=TemplateSpeaker(bank),
+            protocol=alive(PROTOCOLS["appraisal-v1"]),
+            max_turns=60,
+            difficulty={"masking": 1.0, "ambiguity": 1.0, "disclosure": 0.0},
+        )
+        episode = task.open(seed=4)
+        while not episode.done:
+            episode.say("Tell me more about it.")
+        said = [message["content"] for message in episode.messages if message["role"] == "user"]
+        assert len(set(said)) == len(said) == 61
+
+
+def strings(data):
+    """Yield every text of a persona."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        for value in data.values():
+            yield from strings(value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from strings(value)
 
 
 def test_the_held_out_user_has_other_lines():
