@@ -52,7 +52,7 @@ class Protocol:
     """Points for a turn of credit 1, at middle knobs and trust 0.5."""
     loss: float = 17.0
     """Points against a turn of harm 1: bad weighs more than good (Baumeister et al. 2001)."""
-    drift: float = 1.0
+    drift: float = 0.8
     """Points lost in a turn in which nothing happens, at strain 0; twice that at strain 1."""
     ceiling: float = 70.0
     """Emotion that warmth alone cannot pass (SAGE's state A begins at 70)."""
@@ -62,13 +62,13 @@ class Protocol:
     """Share of credit left when it is tied to nothing that the user said."""
     repeated: float = 0.2
     """Share of credit left for words said before."""
-    habit: float = 0.16
+    habit: float = 0.12
     """Loss of effect per recent use of the same act."""
     habit_decay: float = 0.7
     """Share of a recent use that is left one turn later."""
     trust_step: float = 0.14
     """Most that trust grows in a turn, at middle knobs."""
-    trust_credit: float = 0.35
+    trust_credit: float = 0.3
     """Credit at which trust grows by `trust_step`; more credit adds nothing to it."""
     trust_loss: float = 0.25
     """Trust lost for harm 1."""
@@ -285,13 +285,13 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
             speaker="templates-b",
             gain=14.0,
             loss=18.5,
-            drift=1.3,
+            drift=1.1,
             ungrounded=0.1,
             repeated=0.1,
-            habit=0.22,
+            habit=0.18,
             habit_decay=0.75,
             trust_step=0.12,
-            trust_credit=0.3,
+            trust_credit=0.25,
             heard_step=0.35,
             met_step=0.5,
             strain_idle=0.08,

@@ -7,10 +7,10 @@ import pytest
 
 from empathy_env import findings
 from empathy_env.agents import load_agent
-from empathy_env.findings import findings_alone
 from empathy_env.conversation import say
 from empathy_env.drivers import run
 from empathy_env.episode import Task
+from empathy_env.findings import findings_alone
 from empathy_env.library import content_dir, load_persona
 from empathy_env.likeness import CLOSE, NEAR, findings_beside, like_lines, like_stories
 from empathy_env.persona import Persona
@@ -95,7 +95,9 @@ def fake(persona, outcomes, seed=0, agents=("silent",)):
 
 
 def played(folder, monkeypatch, outcomes, *edits, **options):
-    monkeypatch.setattr(findings, "trials", lambda persona, seeds: fake(persona, outcomes, **options))
+    monkeypatch.setattr(
+        findings, "trials", lambda persona, seeds: fake(persona, outcomes, **options)
+    )
     return alone(folder, *edits)
 
 

@@ -9,9 +9,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from empathy_env.agents import load_agent
-from empathy_env.findings import findings_alone
 from empathy_env.episode import Task
 from empathy_env.errors import InvalidArgument, InvalidPersona, UnknownName
+from empathy_env.findings import findings_alone
 from empathy_env.form import HEADER, SCHEMA_NAME, blank, file_schema, need_lines, schema_text
 from empathy_env.library import content_dir, persona_names, read_persona
 from empathy_env.likeness import findings_beside
