@@ -245,6 +245,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")  # a terminal may lack a character
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does: one's own "module:function" stands here
     try:
         app()
     except (EmpathyEnvError, OSError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -22,12 +23,30 @@ def call(*args, **kwargs):
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("demo",), ("play",), ("rollout",), ("verify",), ("agent", "list"), ("persona", "list")],
+    [
+        *[(), ("demo",), ("play",), ("rollout",), ("verify",), ("agent", "list")],
+        *[("persona", "list"), ("explorable",), ("skills",), ("audit",), ("noise",)],
+    ],
 )
 def test_every_command_has_help(command):
     result = call(*command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def test_a_reward_of_ones_own_is_found_where_one_stands(tmp_path, monkeypatch):
+    (tmp_path / "fine_or_not.py").write_text("def half(trace, turn):\n    return 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    options = ["--episodes", "2", "--max-turns", "2", "--out", "talks.jsonl", "--json"]
+    given = ["rollout", "--agent", "silent", "--reward", "fine_or_not:half", *options]
+    monkeypatch.setattr(sys, "argv", ["empathy-env", *given])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    (weights,) = {tuple(trace.weights) for trace in read_traces("talks.jsonl")}
+    assert weights == ("fine_or_not:half",)
+    assert "--reward fine_or_not:half" in call("verify", "talks.jsonl").output.replace("\n", " ")
 
 
 def test_version():
