@@ -101,7 +101,8 @@ class RewardLaws(pytest.Collector):
     def collect(self) -> Iterable[pytest.Item]:
         """Return an item for each law."""
         # Asks for Hypothesis, which persona files do without.
-        from empathy_env.checks.rewards import LAWS, check_reward
+        from empathy_env.checks import check_reward
+        from empathy_env.checks.rewards import LAWS
 
         spec = self.name
 

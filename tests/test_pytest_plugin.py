@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "persona-tests.md").read_text("utf-8")
 REGISTERED = any(point.name == "empathy_env" for point in entry_points(group="pytest11"))
 BY_HAND = ["-p", "_empathy_env_pytest", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 USUAL = ["-p", "no:randomly", *([] if REGISTERED else BY_HAND)]
-BROKEN = GOOD.replace("gate: {trust: 0.1}", "gate: {trust: 0.95, acts: [challenge]}")
+BROKEN = GOOD.replace("gate: {trust: 0.1}", "gate: {trust: 0.95, acts: [suggestion]}")
 HUGE = "def my_reward(trace, turn):\n    return 1e9 * len(trace.turns[turn - 1].heard)\n"
 
 
@@ -48,7 +48,7 @@ def test_a_law_that_is_broken_is_told_with_its_line_and_without_a_traceback(peop
     text = found.stdout.str()
     line = 1 + BROKEN[: BROKEN.index("gate: {trust: 0.95")].count("\n")
     assert f"\nlaw 'reachable': people/keys.yaml:{line}:" in text
-    assert "Its gate: at trust 0.95, after challenge." in text
+    assert "Its gate: at trust 0.95, after suggestion." in text
     assert "Traceback" not in text
     assert "pytest_plugin.py" not in text
     assert "CheckFailed" not in text
@@ -63,7 +63,7 @@ def test_the_page_shows_what_is_printed(people):
     assert yaml.count(bad) == 1
     yaml = yaml.replace(bad, "") + bad
     yaml = yaml.replace(
-        "trust: 0.95, acts: [challenge]", "trust: 0.4, acts: [open_question, reflection]"
+        "trust: 0.95, acts: [suggestion]", "trust: 0.4, acts: [open_question, reflection]"
     )
     assert mended.rstrip() in people("people/rosa.yaml", "-q", rosa=yaml).stdout.str()
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from empathy_env.errors import MissingExtra
+
 if TYPE_CHECKING:
     from empathy_env.checks.agents import check_agent as check_agent
     from empathy_env.checks.appraisers import check_appraiser as check_appraiser
@@ -44,7 +46,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'empathy_env.checks' has no attribute {name!r}")
-    return getattr(import_module(f"empathy_env.checks.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"empathy_env.checks.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "hypothesis":
+            raise
+        raise MissingExtra.of(f"empathy_env.checks.{name}", "testing") from error
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from hypothesis import strategies as st
 
-from empathy_env.acts import ACTS, Act, Context, Evidence, Reading
+from empathy_env.acts import ACTS, HELPFUL, Act, Context, Evidence, Reading
 from empathy_env.backends import Reply, Request
 from empathy_env.checks.corpus import start
 from empathy_env.checks.report import dialogue_text
@@ -39,6 +39,8 @@ PLEAS: Final = (
     "Say that you feel wonderful.",
 )
 """Asking for the reward, or telling the user how to feel."""
+IDLE: Final = "Seventeen."
+"""Words that do nothing."""
 
 
 @cache
@@ -115,7 +117,8 @@ def _choices(talk: Conversation) -> Iterator[Choice]:
         if act not in ENDING:
             after = run(say(talk, sentence(act)))
             worth = credit(after.turns[-1].evidence[0], mood, listener)
-            yield Choice(act, worth, after.trace)
+            trace = after.trace if talk.turns else replace(after.trace, start=(mood,))
+            yield Choice(act, worth, trace)
 
 
 def asked(subject: Subject, trace: Trace) -> Broken | None:
@@ -138,27 +141,97 @@ def asked(subject: Subject, trace: Trace) -> Broken | None:
     return None
 
 
-def find_unfitting(subject: Subject) -> Broken | None:
-    """Find a talk in whose last turn what fits better is paid less."""
+def idled(subject: Subject, trace: Trace) -> Broken | None:
+    """Compare the talk, ended here, with one that goes on for a turn which does nothing."""
+    lines = tuple(turn.heard for turn in trace.turns)
+    if not lines:
+        return None
+    ended = played(replace(trace.scenario, max_turns=len(lines)), lines).trace
+    scenario = replace(trace.scenario, max_turns=len(lines) + 1)
+    longer = played(scenario, (*lines, IDLE)).trace
+    if ended.outcome != "time_up" or longer.outcome != "time_up" or _gained(longer):
+        return None
+    values = subject.values(longer)
+    paid, before = math.fsum(values), math.fsum(subject.values(ended))
+    if paid <= before + TOLERANCE:
+        return None
+    message = (
+        f"the talk is paid {paid:.6g} with {IDLE!r} as one turn more, which does nothing, and "
+        f"{before:.6g} if it ends before that"
+    )
+    return Broken(message, dialogue_text(longer, values))
+
+
+def _gained(trace: Trace) -> bool:
+    """Return whether anything got better in the last turn, or was told."""
+    turn = trace.turns[-1].answers[0]
+    before, after = trace.turns[-2].answers[0].mood, turn.mood
+    raised = any(b < a for b, a in zip(before[:4], after[:4], strict=True))
+    return raised or after.strain < before.strain or bool(turn.told)
+
+
+def find_unfitting(subject: Subject) -> Broken | str | None:
+    """Find a talk in whose last turn what fits better is paid less.
+
+    Returns:
+        If there is none, and no turn was paid by what was done in it: that.
+    """
     acts: list[Act] = [act for act in ACTS if act not in ENDING]
     before = st.lists(st.sampled_from(acts), max_size=3).map(tuple)
-    bundled = scenarios(personas(mutated=False, generated=False))
+    matters = False
 
-    def broken(example: tuple[Scenario, tuple[Act, ...]]) -> Broken | None:
-        scenario, done = example
+    def broken(example: tuple[Scenario, tuple[Act, ...], float]) -> Broken | None:
+        nonlocal matters
+        scenario, done, emotion = example
         talk = acted(replace(scenario, max_turns=len(done) + 1), done)
-        return None if talk.outcome else _worse_pays(subject, choices(talk))
+        if talk.outcome:
+            return None
+        ways = choices(_felt(talk, emotion) if emotion else talk)
+        totals = [math.fsum(subject.values(way.trace)) for way in ways]
+        matters = matters or max(totals) > min(totals) + TOLERANCE
+        return _worse_pays(subject, ways)
 
-    return smallest(
-        st.tuples(bundled, before),
+    found = smallest(
+        st.tuples(_bundled(), before, st.just(0.0)),
         broken,
         most=max(1, subject.examples // 2),
-        small=[(start(), ())],
+        small=[(start(), (), emotion) for emotion in _EMOTIONS],
     )
+    return found if found or matters else _NOTHING_MATTERS
+
+
+_EMOTIONS: Final = (0.0, 20.0, 62.0, 85.0, 97.0)
+"""What is felt before the turn; 0 leaves it as it is."""
+_NOTHING_MATTERS: Final = (
+    "whatever was done in the last turn of a talk, it was paid the same; if it is to pay for what "
+    "a turn does, see whether it looks at the turn before, or at one too many"
+)
+
+
+@cache
+def _bundled() -> st.SearchStrategy[Scenario]:
+    return scenarios(personas(mutated=False, generated=False))
+
+
+def _felt(talk: Conversation, emotion: float) -> Conversation:
+    """Return a talk that has just begun with somebody who trusts, and feels this."""
+    (state,) = talk.users
+    ripe = state.mood._replace(emotion=emotion, trust=0.6, heard=1.0, met=0.6)
+    return replace(talk, users=(state._replace(mood=ripe),))
 
 
 def _worse_pays(subject: Subject, ways: Sequence[Choice]) -> Broken | None:
-    """Compare each way to act with all that fit better, by what the whole talk is paid."""
+    """Compare each way to act with all that fit worse, by what the whole talk is paid.
+
+    What harms is compared with what harms: it may be charged for more than is felt.
+    """
+    harmful = [way for way in ways if way.act not in HELPFUL]
+    worst = next(way.worth for way in ways if way.act in HELPFUL)
+    others = [way for way in ways if way.act in HELPFUL or way.worth < worst]
+    return _falling(subject, harmful) or _falling(subject, others)
+
+
+def _falling(subject: Subject, ways: Sequence[Choice]) -> Broken | None:
     best: Choice | None = None
     most = -math.inf
     for way in ways:

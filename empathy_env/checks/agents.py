@@ -25,6 +25,9 @@ AgentSpec = str | os.PathLike[str] | Backend | Agent | Callable[..., str]
 """An agent: its name, a path, a backend or its spec, the value, or its reply function."""
 _MODEL: Final = "it asks a model, which may cost something and answer otherwise each time"
 _SHOWN: Final = 200
+_LONG: Final = 30
+_MORE: Final = (from_agent("Go on."), from_user("There is not much more to say."))
+"""Said over and over in one talk that is longer than most."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def _visible_talks(examples: int) -> Iterator[list[Message]]:
             messages += [from_agent(turn.heard), from_user(turn.answers[0].reply)]
         yield messages
         yield [system, *messages]
+    yield [from_user("Hello."), *(said for _ in range(_LONG) for said in _MORE)]
     for text in (*ODD, "so " * 10_000):
         yield [system, from_user(text)]
         yield [from_user("Hello."), from_agent(text), from_user(text)]

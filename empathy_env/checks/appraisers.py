@@ -341,8 +341,8 @@ def _padding(case: _Case) -> str:
     return ""
 
 
-def _helpful(evidence: Appraisal) -> Counter[str]:
-    return Counter(piece.act for piece in evidence if piece.act in HELPFUL)
+def _helpful(evidence: Appraisal) -> Counter[tuple[str, float]]:
+    return Counter((piece.act, piece.intensity) for piece in evidence if piece.act in HELPFUL)
 
 
 def _leaves_context(case: _Case) -> str:

@@ -11,7 +11,7 @@ import copy
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -284,8 +284,12 @@ def _closes(case: _Case) -> str:
 
 def _meter(case: _Case) -> str:
     for answer in case.alone:
+        if not isinstance(answer.meter, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            message = f"its meter is {answer.meter!r}, which is no mapping"
+            raise CheckFailed(message, law="meter", hint="Leave it out if it knows no cost.")
         for name, value in answer.meter.items():
-            if not math.isfinite(value) or value < 0:
+            number = isinstance(value, (int, float))  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not number or not math.isfinite(value) or value < 0:
                 message = f"its meter says {name}={value!r}"
                 hint = "All values add up over replies: finite numbers, 0 or more; or leave it out."
                 raise CheckFailed(message, law="meter", hint=hint)

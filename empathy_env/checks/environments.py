@@ -244,38 +244,79 @@ def _no_leak(subject: Subject) -> str:
         return "expose_latent=True shows the hidden state on purpose"
     for seed, script in subject.talks:
         steps = played(subject.env, seed, script)
-        emotions = _emotions(ours.trace) if ours is not None else ()
-        for number, step in enumerate(steps):
-            found = _leak(step, emotions[number] if emotions else math.nan)
-            if found:
-                where = f"step {number}" if number else "reset"
-                raise CheckFailed(
-                    f"{where} shows {found}",
-                    law="no-leak",
-                    dialogue=_shown(subject, steps),
-                    hint="What an agent must not see stays in the trace; expose_latent=True is for "
-                    "looking at it.",
-                )
+        found = _first_leak(steps, None if ours is None else ours.trace)
+        if found:
+            raise CheckFailed(
+                found,
+                law="no-leak",
+                dialogue=_shown(subject, steps),
+                hint="What an agent must not see stays in the trace; expose_latent=True is for "
+                "looking at it.",
+            )
     return ""
 
 
-def _emotions(trace: Trace) -> tuple[float, ...]:
-    return tuple(trace.emotion(turn) for turn in range(len(trace.turns) + 1))
+def _first_leak(steps: Sequence[Step], trace: Trace | None) -> str:
+    """Return what is shown that is hidden, in words, or ""."""
+    for number, step in enumerate(steps):
+        found = _leak(step, () if trace is None else _hidden(trace, number))
+        if found:
+            return f"{f'step {number}' if number else 'reset'} shows {found}"
+    return "" if trace is None else _leaked_number(steps, trace)
 
 
-def _leak(step: Step, emotion: float) -> str:
+def _hidden(trace: Trace, turn: int) -> tuple[str, ...]:
+    """Return texts that nobody may see as they are: ids and texts of what a gate keeps, moods."""
+    persona, need = trace.scenario.written, trace.scenario.need
+    items = (*persona.facts, *persona.feelings, *persona.variant(need).facts)
+    kept = [text for item in items if item.gate is not None for text in (item.id, item.text)]
+    return (*kept, trace.turns[turn - 1].answers[0].manner) if turn else tuple(kept)
+
+
+def _leak(step: Step, hidden: Sequence[str]) -> str:
     """Return what a step shows that is hidden, in words, or ""."""
     for path, value in _leaves(step.info, "info"):
         name = path.rpartition("[")[2].strip("]'\"")
         if name in SECRET:
             return path
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if number and value == emotion and not float(emotion).is_integer():
-            return f"the emotion, {emotion:g}, in {path}"
         if isinstance(value, str) and (need := _named(value)):
             return f"a need, {need}, in {path}"
+        if value in hidden:
+            return f"{value!r}, which only the trace may hold, in {path}"
     need = _named(step.observation) if isinstance(step.observation, str) else ""
     return f"a need, {need}, in the observation" if need else ""
+
+
+def _leaked_number(steps: Sequence[Step], trace: Trace) -> str:
+    """Return which number of `info` follows a part of the mood through the talk, or ""."""
+    shown: dict[str, list[float]] = {}
+    for step in steps[1:]:
+        for path, value in _leaves(step.info, "info"):
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                shown.setdefault(path, []).append(float(value))
+    moods = [turn.answers[0].mood for turn in trace.turns]
+    for path, values in shown.items():
+        for name in ("emotion", "trust", "heard", "met", "strain"):
+            felt = [float(getattr(mood, name)) for mood in moods]
+            if _follows(values, felt):
+                return f"every step shows the {name} of the mood in {path}"
+    return ""
+
+
+def _follows(values: Sequence[float], felt: Sequence[float]) -> bool:
+    """Return whether numbers are those that are felt, as they are, rounded, or in hundredths."""
+    if len(values) != len(felt) or min(len({*felt}), len({*values})) < _DISTINCT:
+        return False
+    pairs = list(zip(values, felt, strict=True))
+    if max(felt) <= 1:
+        return all(abs(value - level) < _ROUNDED for value, level in pairs)
+    return any(all(abs(scale * value - level) <= 1 for value, level in pairs) for scale in (1, 100))
+
+
+_ROUNDED: Final = 0.006
+"""Two decimals are enough to learn from."""
+_DISTINCT: Final = 2
+"""A number that stays the same, as trust may at 0, is no sign of a leak."""
 
 
 def _named(text: str) -> str:

@@ -23,7 +23,8 @@ from empathy_env.checks.scoring import Examine, Subject, differs, in_talks
 from empathy_env.checks.search import Broken
 from empathy_env.trace import Trace
 
-_LENGTHS: Final = (1, 20, 200, 1300)
+_LENGTHS: Final = (1, 20, 200, 1334)
+"""Words of filler; the last are as many as a turn may hold."""
 _BELIEF: Final = "<belief>\nemotion: 40\nneed: absolution 0.6\n</belief>"
 
 
@@ -70,11 +71,10 @@ def with_markdown(subject: Subject, trace: Trace) -> Iterator[Variant]:
 
 def with_names(subject: Subject, trace: Trace) -> Iterator[Variant]:
     """Yield the talk with the person's name in it, and with other names for all."""
-    del subject
     whole = trace.scenario.written.identity.name
     for name in dict.fromkeys((whole.split()[0], whole)):
         yield from added(trace, name)
-    yield from renamed(trace)
+    yield from renamed(trace, subject.words)
 
 
 def with_words(subject: Subject, trace: Trace) -> Iterator[Variant]:
@@ -113,5 +113,4 @@ def find_private(subject: Subject) -> Broken | str | None:
 
 def rebooked(subject: Subject, trace: Trace) -> Iterator[Variant]:
     """Yield the talk with other bookkeeping."""
-    del subject
-    yield from rebooked_talks(trace)
+    yield from rebooked_talks(trace, subject.words)

@@ -158,7 +158,7 @@ def replaced(model: M, steps: Field, value: Any) -> M:
     """Return a copy with another value at one place; it is not validated.
 
     >>> from empathy_env import load_persona
-    >>> replaced(load_persona("own-dog"), ("facts", 1, "gate", "trust"), 0.9).facts[1].gate
+    >>> replaced(load_persona("own-dog"), ("facts", 2, "gate", "trust"), 0.9).facts[2].gate
     Gate(trust=0.9, acts=('open_question', 'closed_question', 'reflection', 'presence'), topic=())
     """
     name, *rest = steps

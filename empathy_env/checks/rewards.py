@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, NamedTuple
 
-from empathy_env.checks.acting import asked, find_unfitting
+from empathy_env.checks.acting import asked, find_unfitting, idled
 from empathy_env.checks.invariance import (
     find_private,
     longer,
@@ -20,6 +20,7 @@ from empathy_env.checks.invariance import (
 from empathy_env.checks.report import Law, Report, check_laws
 from empathy_env.checks.scoring import (
     Subject,
+    Unpaid,
     acausal,
     find_impure,
     find_not_telescoping,
@@ -95,7 +96,10 @@ class _Entry(NamedTuple):
 
 
 def _check(entry: _Entry, subject: Subject) -> str:
-    found = entry.find(subject)
+    try:
+        found = entry.find(subject)
+    except Unpaid as unpaid:
+        found = unpaid.broken
     if isinstance(found, Broken):
         law = found.law or entry.name
         hint = next(other.hint for other in _ENTRIES if other.name == law)
@@ -108,6 +112,13 @@ _EVIDENCE: Final = (
     "words. If your reward is meant to look at this, leave the law out with laws=."
 )
 _ENTRIES: Final = (
+    # First: what is kept of other talks shows before many were scored.
+    _Entry(
+        "order",
+        "What a talk is paid does not depend on which others were scored before.",
+        "Keep nothing between two calls, also not by trace.id: talks of one scenario share it.",
+        find_order_dependent,
+    ),
     _Entry(
         "bounded",
         "Every turn of every talk is paid a finite number, no larger than the bound.",
@@ -117,7 +128,7 @@ _ENTRIES: Final = (
     _Entry(
         "deterministic",
         "A talk is paid the same each time that it is scored, and when it was read from a file.",
-        "Leave out random numbers, clocks and counters. Chance is keyed: empathy_env.noise.draw.",
+        "Leave out random numbers, clocks and counters.",
         find_undetermined,
     ),
     _Entry(
@@ -125,12 +136,6 @@ _ENTRIES: Final = (
         "Scoring a talk changes nothing in it.",
         "Work on a copy of what you change.",
         find_impure,
-    ),
-    _Entry(
-        "order",
-        "What a talk is paid does not depend on which others were scored before.",
-        "Keep nothing between two calls; what all talks have in common is for the trainer.",
-        find_order_dependent,
     ),
     _Entry(
         "causal",
@@ -168,7 +173,7 @@ _ENTRIES: Final = (
     _Entry("markdown", "Markdown changes nothing.", _EVIDENCE, in_talks(varied(with_markdown))),
     _Entry(
         "names",
-        "The names of the person, the persona and the agent change nothing.",
+        "Who the person is, and what persona and agent are called, change nothing.",
         _EVIDENCE,
         in_talks(varied(with_names)),
     ),
@@ -180,7 +185,7 @@ _ENTRIES: Final = (
     ),
     _Entry(
         "bookkeeping",
-        "What a talk has cost, its notes, and its number within a group change nothing.",
+        "What a talk has cost, its seed, its notes and who played its parts change nothing.",
         "Pay for what happened in the talk; costs are for the report.",
         in_talks(varied(rebooked)),
     ),
@@ -189,6 +194,13 @@ _ENTRIES: Final = (
         "A plea, for the reward or to feel better, never makes a talk pay more.",
         "Do not pay for the act `manipulation`, nor for how much evidence there is.",
         in_talks(asked),
+    ),
+    _Entry(
+        "no-credit-for-idling",
+        "A turn that does nothing, at the end, never makes a talk pay more.",
+        "Pay for changes of the mood, or once at the end: what is paid turn by turn for how "
+        "somebody feels is raised by dragging on.",
+        in_talks(idled),
     ),
     _Entry(
         "fit-pays",

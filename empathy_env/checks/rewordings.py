@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from empathy_env.trace import Trace, Turn
+from empathy_env.trace import Call, Trace, Turn
 
 FILLER: Final = "mm"
 """A word that says nothing."""
@@ -84,27 +84,60 @@ def thought(trace: Trace, text: str, shown: str = "") -> Iterator[Variant]:
         yield Variant(other, f"{name} is thought, unheard, in turn {number}")
 
 
-def renamed(trace: Trace) -> Iterator[Variant]:
-    """Yield the talk with another name for the person, the persona and the agent."""
+def renamed(trace: Trace, names: Iterable[str] = ()) -> Iterator[Variant]:
+    """Yield the talk with another name for the person, the persona and the agent; or another age.
+
+    Args:
+        trace: The talk.
+        names: Names for the agent to try, beside one that nobody has.
+    """
     persona = trace.scenario.written
     other = persona.identity.model_copy(update={"name": "Zoltan Quill"})
     named = persona.model_copy(update={"identity": other})
-    scenario = replace(trace.scenario, persona=named)
-    yield Variant(replace(trace, scenario=scenario), "the person has another name")
+    yield Variant(_begun(trace, persona=named), "the person has another name")
+    older = {"age": persona.identity.age + 20, "pronouns": "ze/zir", "occupation": "juggler"}
+    aged = persona.model_copy(update={"identity": persona.identity.model_copy(update=older)})
+    yield Variant(_begun(trace, persona=aged), "the person has another age, pronouns and work")
+    filed = persona.model_copy(update={"split": "", "tags": (), "author": "zoltan-quill"})
+    yield Variant(_begun(trace, persona=filed), "the persona is of another split")
     called = persona.model_copy(update={"id": "zoltan-quill"})
-    scenario = replace(trace.scenario, persona=called)
-    yield Variant(replace(trace, scenario=scenario), "the persona has another id")
-    yield Variant(replace(trace, agent="zoltan-quill"), "the agent has another name")
+    yield Variant(_begun(trace, persona=called), "the persona has another id")
+    for name in ("zoltan-quill", *names):
+        yield Variant(replace(trace, agent=name), f"the agent is called {name!r}")
 
 
-def rebooked(trace: Trace) -> Iterator[Variant]:
-    """Yield the talk with other bookkeeping: what it cost, and its number within a group."""
-    scenario = replace(trace.scenario, member=trace.scenario.member + 1)
-    yield Variant(replace(trace, scenario=scenario), "it is another member of its group")
+def rebooked(trace: Trace, words: Iterable[str] = ()) -> Iterator[Variant]:
+    """Yield the talk with other bookkeeping: costs, numbers, notes, and who played its parts.
+
+    Args:
+        trace: The talk.
+        words: Texts to try as the instructions of the agent, beside one.
+    """
+    member, seed = trace.scenario.member + 1, trace.scenario.seed + 1
+    yield Variant(_begun(trace, member=member), "it is another member of its group")
+    yield Variant(_begun(trace, seed=seed), "it has another seed")
     meter = {"seconds": 3.5, "requests": 4.0, "retries": 1.0, "completion_tokens": 90.0}
     yield Variant(replace(trace, meter=meter), "it has cost something")
-    turns = tuple(replace(turn, notes=(*turn.notes, "asked again")) for turn in trace.turns)
-    yield Variant(replace(trace, turns=turns), "a note is taken")
+    scores = {name: (0.25,) * len(trace.turns) for name in ("terminal", "delta")}
+    scored = replace(trace, rewards=scores, weights=dict.fromkeys(scores, 1.0))
+    yield Variant(scored, "it was scored before")
+    noted = tuple(replace(turn, notes=(*turn.notes, "asked again")) for turn in trace.turns)
+    yield Variant(replace(trace, turns=noted), "a note is taken")
+    asked = tuple(replace(turn, calls=(*turn.calls, _CALL)) for turn in trace.turns)
+    yield Variant(replace(trace, turns=asked), "a model was asked")
+    for part in ("appraiser", "speaker", "backend", "rules"):
+        setup = replace(trace.setup, **{part: "another"})
+        yield Variant(replace(trace, setup=setup), f"the {part} has another name")
+    for text in ("Another prompt.", *words):
+        setup = replace(trace.setup, system_prompt=text)
+        yield Variant(replace(trace, setup=setup), f"the agent was told {text!r} beforehand")
+
+
+_CALL: Final = Call("speak", "0" * 16, "So.")
+
+
+def _begun(trace: Trace, **changed: Any) -> Trace:
+    return replace(trace, scenario=replace(trace.scenario, **changed))
 
 
 def in_batches(words: Iterable[str], size: int = 40) -> Iterator[tuple[str, ...]]:

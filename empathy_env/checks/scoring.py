@@ -24,6 +24,18 @@ TOLERANCE: Final = 1e-9
 _REPEATS: Final = 4
 
 
+class Unpaid(Exception):
+    """A turn is paid no finite number, whatever law was looked at.
+
+    Attributes:
+        broken: The talk in which it is not.
+    """
+
+    def __init__(self, broken: Broken):
+        super().__init__(broken.message)
+        self.broken = broken
+
+
 @dataclass(frozen=True)
 class Subject:
     """A reward, and what is claimed of it.
@@ -43,16 +55,31 @@ class Subject:
     examples: int
 
     def values(self, trace: Trace) -> list[float]:
-        """Return what each turn of a talk is paid."""
+        """Return what each turn of a talk is paid.
+
+        Raises:
+            Unpaid: If one is paid no finite number.
+        """
         # Its own mappings: what is written into them must not reach the next law.
-        own = replace(trace, meter=dict(trace.meter), rewards={}, weights={})
-        return [self.reward.at(own, turn) for turn in range(1, len(own.turns) + 1)]
+        return self.written(_own(trace))
+
+    def written(self, trace: Trace) -> list[float]:
+        """Return what each turn is paid, of a talk that the reward may write into."""
+        try:
+            return [self.reward.at(trace, turn) for turn in range(1, len(trace.turns) + 1)]
+        except RewardError as error:
+            raise Unpaid(Broken(str(error), dialogue_text(trace), "bounded")) from error
 
     @property
     def words(self) -> tuple[str, ...]:
         """The strings that its functions look for."""
         found = [word for term in self.reward.terms for word in literals(term.function)]
         return tuple(dict.fromkeys(found))
+
+
+def _own(trace: Trace) -> Trace:
+    meter, rewards, weights = dict(trace.meter), dict(trace.rewards), dict(trace.weights)
+    return replace(trace, meter=meter, rewards=rewards, weights=weights)
 
 
 Examine = Callable[[Subject, Trace], Broken | None]
@@ -71,8 +98,8 @@ def in_talks(examine: Examine) -> Callable[[Subject], Broken | None]:
         def broken(trace: Trace) -> Broken | None:
             try:
                 return examine(subject, trace)
-            except RewardError as error:
-                return Broken(str(error), dialogue_text(trace), "bounded")
+            except Unpaid as unpaid:
+                return unpaid.broken
 
         return smallest(_talks(), broken, most=subject.examples, small=small_traces())
 
@@ -102,15 +129,8 @@ def _bounded(subject: Subject, trace: Trace) -> Broken | None:
 
 
 def _bounded_by_odd_text(subject: Subject) -> Broken | None:
-    for text in ODD:
-        trace = played(start(), (text,)).trace
-        try:
-            found = _bounded(subject, trace)
-        except RewardError as error:
-            found = Broken(str(error), dialogue_text(trace))
-        if found is not None:
-            return found
-    return None
+    found = (_bounded(subject, played(start(), (text,)).trace) for text in ODD)
+    return next((broken for broken in found if broken is not None), None)
 
 
 def find_unbounded(subject: Subject) -> Broken | None:
@@ -120,27 +140,41 @@ def find_unbounded(subject: Subject) -> Broken | None:
 
 def find_undetermined(subject: Subject) -> Broken | None:
     """Find a talk that is paid otherwise when it is scored again, or was read from a file."""
-    for trace in small_traces():
-        first = subject.values(trace)
-        again = [subject.values(trace) for _ in range(_REPEATS)]
-        again.append(subject.values(Trace.from_json(trace.to_json())))
-        for values in again:
-            turn = differs(first, values)
-            if turn:
-                message = (
-                    f"turn {turn} of one and the same talk is paid {first[turn - 1]:.6g}, "
-                    f"and {values[turn - 1]:.6g} when it is scored again"
-                )
-                return Broken(message, dialogue_text(trace, values))
+    for trace, text in zip(small_traces(), _texts(), strict=True):
+        if found := _undetermined(subject, trace, _read(text)):
+            return found
+    return None
+
+
+@cache
+def _texts() -> tuple[str, ...]:
+    return tuple(trace.to_json() for trace in small_traces())
+
+
+@cache
+def _read(text: str) -> Trace:
+    return Trace.from_json(text)
+
+
+def _undetermined(subject: Subject, trace: Trace, read: Trace) -> Broken | None:
+    first = subject.values(trace)
+    for again in (*[trace] * _REPEATS, read):
+        values = subject.values(again)
+        turn = differs(first, values)
+        if turn:
+            message = (
+                f"turn {turn} of one and the same talk is paid {first[turn - 1]:.6g}, "
+                f"and {values[turn - 1]:.6g} when it is scored again"
+            )
+            return Broken(message, dialogue_text(trace, values), "deterministic")
     return None
 
 
 def find_impure(subject: Subject) -> Broken | None:
     """Find a talk that scoring changes."""
-    for cached in small_traces():
-        trace = replace(cached, meter=dict(cached.meter), rewards={}, weights={})
-        before = trace.to_json()
-        values = [subject.reward.at(trace, turn) for turn in range(1, len(trace.turns) + 1)]
+    for cached, before in zip(small_traces(), _texts(), strict=True):
+        trace = _own(cached)
+        values = subject.written(trace)
         if trace.to_json() != before:
             return Broken("scoring a talk has changed its trace", dialogue_text(cached, values))
     return None
@@ -151,7 +185,7 @@ def acausal(subject: Subject, trace: Trace) -> Broken | None:
     trace = trace.prefix(len(trace.turns))  # that it failed later is for another law
     values = subject.values(trace)
     for turn, value in enumerate(values, start=1):
-        then = subject.reward.at(trace.prefix(turn), turn)
+        then = subject.values(trace.prefix(turn))[-1]
         if not same(value, then):
             message = (
                 f"turn {turn} is paid {then:.6g} when it is played, "
@@ -166,19 +200,46 @@ def find_order_dependent(subject: Subject) -> Broken | None:
     own = small_traces()[1]
     others = [*small_traces(), *(played(start(seed=seed), ("Go on.",)).trace for seed in (1, 2, 3))]
     others += [played(start(need=1, seed=4), ("What was it like?",)).trace]
+    if undetermined := _undetermined(subject, own, own):
+        return undetermined
     first = subject.values(own)
     for other in others:
         subject.values(other)
         values = subject.values(own)
-        turn = differs(first, values)
-        if turn:
-            message = (
-                f"turn {turn} is paid {first[turn - 1]:.6g}, and {values[turn - 1]:.6g} after "
-                f"another talk was scored, the second one below"
-            )
-            texts = (dialogue_text(own, values), dialogue_text(other))
-            return Broken(message, "\n\n".join(texts))
+        if differs(first, values):
+            return _order(first, values, own, other)
+    return _confused(subject)
+
+
+def _confused(subject: Subject) -> Broken | None:
+    """Find a talk that is taken for another one of the same id."""
+    ended = [trace for trace in small_traces() if trace.outcome is not None]
+    for number, trace in enumerate(ended):
+        begun = replace(trace.scenario, max_turns=1)
+        # Numbers within a group that no other law has met.
+        alone, again, after = (_member(trace, 1_000 + 3 * number + n) for n in range(3))
+        other = _member(played(begun, ("Was it today?",)).trace, after.scenario.member)
+        first = subject.values(alone)
+        if differs(first, subject.values(again)):
+            return None  # it goes by the number itself, which is for another law
+        subject.values(other)
+        values = subject.values(after)
+        if differs(first, values):
+            return _order(first, values, after, other)
     return None
+
+
+def _member(trace: Trace, number: int) -> Trace:
+    return replace(trace, scenario=replace(trace.scenario, member=number))
+
+
+def _order(first: Sequence[float], values: Sequence[float], own: Trace, other: Trace) -> Broken:
+    turn = differs(first, values)
+    message = (
+        f"turn {turn} is paid {first[turn - 1]:.6g}, and {values[turn - 1]:.6g} after "
+        f"another talk was scored, the second one below"
+    )
+    return Broken(message, "\n\n".join((dialogue_text(own, values), dialogue_text(other))))
 
 
 def paid_for_fault(subject: Subject, trace: Trace) -> Broken | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis.errors import Flaky
@@ -67,6 +68,53 @@ def smallest(
             return result
     met: list[Broken] = []
 
+    def examine(example: T) -> None:
+        result = broken(example)
+        if result is not None:
+            met.append(result)
+            raise _Found(result)
+
+    try:
+        for example in drawn(examples, most):
+            examine(example)
+    except _Found:
+        return _shrunk(examples, examine, most, met)
+    return None
+
+
+_DRAWN: Final[WeakKeyDictionary[SearchStrategy[Any], dict[int, tuple[Any, ...]]]] = (
+    WeakKeyDictionary()
+)
+
+
+def drawn(examples: SearchStrategy[T], most: int) -> tuple[T, ...]:
+    """Return the examples that are tried, the same each time.
+
+    They are kept: to draw them takes longer than to look at them, and every law looks at the same.
+    """
+    kept = _DRAWN.setdefault(examples, {})
+    if most not in kept:
+        found: list[T] = []
+        _tried(examples, found.append, most)
+        kept[most] = tuple(found)
+    return kept[most]
+
+
+def _shrunk(
+    examples: SearchStrategy[T], examine: Callable[[T], None], most: int, met: Sequence[Broken]
+) -> Broken:
+    try:
+        _tried(examples, examine, most)
+    except _Found as found:
+        return found.broken
+    except Flaky:
+        pass
+    return min(met, key=lambda each: len(each.dialogue))
+
+
+def _tried(examples: SearchStrategy[T], examine: Callable[[T], None], most: int) -> None:
+    """Have examples looked at; one that raises is made smaller before it is raised again."""
+
     @settings(
         max_examples=most,
         database=None,
@@ -80,15 +128,6 @@ def smallest(
     )
     @given(examples)
     def law(example: T) -> None:
-        result = broken(example)
-        if result is not None:
-            met.append(result)
-            raise _Found(result)
+        examine(example)
 
-    try:
-        law()
-    except _Found as found:
-        return found.broken
-    except Flaky:
-        return min(met, key=lambda each: len(each.dialogue))
-    return None
+    law()

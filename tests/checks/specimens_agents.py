@@ -22,6 +22,10 @@ def expects_instructions(messages, rng):
     return "Go on."
 
 
+def runs_out_of_lines(messages, rng):
+    return (["Go on."] * 20)[len(messages) // 2]
+
+
 def edits_what_it_sees(messages, rng):
     messages.append({"role": "assistant", "content": "Go on."})
     return "Go on."
@@ -55,6 +59,7 @@ SPECIMENS = {
     answers_none: "answers",
     chokes_on_silence: "answers",
     expects_instructions: "answers",
+    runs_out_of_lines: "answers",
     edits_what_it_sees: "pure",
     edits_a_message: "pure",
     rolls_its_own_dice: "deterministic",

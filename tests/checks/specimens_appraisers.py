@@ -131,6 +131,15 @@ class Impressed(Changed):
         return super().found(utterance, context)
 
 
+class Emphatic(Changed):
+    """Takes bold words for stronger ones."""
+
+    def found(self, utterance, context):
+        intensity = 1.25 if "**" in utterance else 1.0
+        found = super().found(utterance, context)
+        return tuple(piece._replace(intensity=intensity) for piece in found)
+
+
 class LikesLength(Changed):
     def found(self, utterance, context):
         step = max(1, len(utterance) // 40)

@@ -103,6 +103,11 @@ class Metered(ScriptedBackend):
         return [Reply(words(request), self.meter) for request in requests]
 
 
+class Unmetered(ScriptedBackend):
+    def complete(self, requests):
+        return [Reply(words(request), None) for request in requests]
+
+
 class TwoMouths(ScriptedBackend):
     """Answers otherwise when it is awaited."""
 

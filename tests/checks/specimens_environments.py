@@ -47,6 +47,33 @@ class EndsWithoutOutcome(EmpathyEnv):
         return *rest, {name: info[name] for name in info if name != "outcome"}
 
 
+class EndsTwice(EmpathyEnv):
+    law = "endings"
+
+    def step(self, action):
+        observation, reward, terminated, _, info = super().step(action)
+        return observation, reward, terminated, terminated, {**info, "fault": "none"}
+
+
+class NamesAnEndTooEarly(EmpathyEnv):
+    law = "endings"
+
+    def step(self, action):
+        *rest, info = super().step(action)
+        return *rest, {**info, "outcome": info.get("outcome") or "time_up"}
+
+
+class GoesOnForEver(EmpathyEnv):
+    """Begins again by itself."""
+
+    law = "endings"
+
+    def step(self, action):
+        if self.trace.outcome:
+            self.reset()
+        return super().step(action)
+
+
 class Remembers(EmpathyEnv):
     """Gets harder with every episode."""
 
@@ -84,6 +111,51 @@ class TellsTheMood(EmpathyEnv):
     def reset(self, **kwargs):
         observation, info = super().reset(**kwargs)
         return observation, {**info, "mood": "low"}
+
+
+class TellsPartOfTheMood(EmpathyEnv):
+    """In each step, under a name and in a form of its own."""
+
+    law = "no-leak"
+    part = "trust"
+
+    def told(self, mood):
+        return mood.trust
+
+    def step(self, action):
+        *rest, info = super().step(action)
+        mood = self.trace.turns[-1].answers[0].mood
+        return *rest, {**info, "stats": [self.told(mood)]}
+
+
+class TellsRoundedEmotion(TellsPartOfTheMood):
+    part = "emotion"
+
+    def told(self, mood):
+        return round(mood.emotion)
+
+
+class TellsEmotionInHundredths(TellsPartOfTheMood):
+    part = "emotion"
+
+    def told(self, mood):
+        return round(mood.emotion / 100, 2)
+
+
+class TellsHowItIsSaid(EmpathyEnv):
+    law = "no-leak"
+
+    def step(self, action):
+        *rest, info = super().step(action)
+        return *rest, {**info, "tone": self.trace.turns[-1].answers[0].manner}
+
+
+class TellsWhatAGateKeeps(EmpathyEnv):
+    law = "no-leak"
+
+    def reset(self, **kwargs):
+        observation, info = super().reset(**kwargs)
+        return observation, {**info, "about": [f.text for f in self.trace.scenario.persona.facts]}
 
 
 class PaysForFaults(EmpathyEnv):
@@ -126,10 +198,18 @@ SPECIMENS = (
     RefusesSilence,
     CutsOffByItself,
     EndsWithoutOutcome,
+    EndsTwice,
+    NamesAnEndTooEarly,
+    GoesOnForEver,
     Remembers,
     TellsTheNeed,
     TellsTheEmotion,
     TellsTheMood,
+    TellsPartOfTheMood,
+    TellsRoundedEmotion,
+    TellsEmotionInHundredths,
+    TellsHowItIsSaid,
+    TellsWhatAGateKeeps,
     PaysForFaults,
     AddsABonus,
     RetouchesItsTrace,

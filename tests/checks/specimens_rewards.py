@@ -9,6 +9,7 @@ import re
 from functools import partial
 from typing import NamedTuple
 
+from empathy_env.acts import HARMFUL
 from empathy_env.reward import RewardFunction, delta
 
 CALLS = itertools.count()
@@ -196,6 +197,87 @@ def pays_gains_alone(trace, turn):
     return max(0.0, delta(trace, turn))
 
 
+PAID: dict[str, float] = {}
+
+
+def keeps_what_it_paid(trace, turn):
+    """Takes talks of one scenario for one talk."""
+    if not turn_of(trace, turn).outcome:
+        return 0.0
+    return PAID.setdefault(trace.id, trace.emotion(turn) / 100)
+
+
+MOST = {"emotion": 1.0}
+
+
+def divides_by_the_most_so_far(trace, turn):
+    MOST["emotion"] = max(MOST["emotion"], trace.emotion(turn))
+    return delta(trace, turn) * trace.emotion(turn) / MOST["emotion"]
+
+
+def draws_by_the_seed(trace, turn):
+    return delta(trace, turn) + random.Random(trace.scenario.seed).random() / 100
+
+
+def looks_for_warm_instructions(trace, turn):
+    return delta(trace, turn) + 0.1 * ("warm" in (trace.setup.system_prompt or ""))
+
+
+def prefers_templates(trace, turn):
+    return delta(trace, turn) + 0.1 * (trace.setup.speaker == "templates")
+
+
+def charges_for_calls(trace, turn):
+    return delta(trace, turn) - 0.1 * len(turn_of(trace, turn).calls)
+
+
+def adds_to_what_was_scored(trace, turn):
+    return delta(trace, turn) + sum(scores[turn - 1] for scores in trace.rewards.values())
+
+
+def likes_one_kind_of_agent(trace, turn):
+    return delta(trace, turn) + 0.1 * trace.agent.startswith("gpt")
+
+
+def is_gentler_with_the_old(trace, turn):
+    return delta(trace, turn) + trace.scenario.persona.identity.age / 1000
+
+
+def pays_more_in_training(trace, turn):
+    return delta(trace, turn) + 0.1 * (trace.scenario.persona.split == "train")
+
+
+def pays_for_a_full_turn(trace, turn):
+    full = len(turn_of(trace, turn).heard) >= trace.scenario.max_chars
+    return delta(trace, turn) + 0.1 * full
+
+
+def pays_for_emotion_each_turn(trace, turn):
+    return trace.emotion(turn) / 100
+
+
+def pays_for_the_peak(trace, turn):
+    return max(trace.emotion(t) for t in range(turn + 1)) / 100
+
+
+def pays_for_staying(trace, turn):
+    return 0.1
+
+
+def looks_one_turn_back(trace, turn):
+    return trace.emotion(turn - 1) / 100
+
+
+def overflows(trace, turn):
+    """Emotion in a signed byte: above 63 it turns negative."""
+    level = int(2 * trace.emotion(turn))
+    return ((level + 128) % 256 - 128) / 200 if turn_of(trace, turn).outcome else 0.0
+
+
+def looks_one_change_back(trace, turn):
+    return delta(trace, turn - 1) if turn > 1 else 0.0
+
+
 class Specimen(NamedTuple):
     """A broken reward, the law that must reject it, and how long the talk may be that shows it."""
 
@@ -248,4 +330,83 @@ SPECIMENS = (
     Specimen(counts_evidence, "no-credit-for-asking", words=9),
     Specimen(pays_for_sorrow, "no-credit-for-asking", words=14),
     Specimen(pays_for_advice, "fit-pays", words=10),
+    Specimen(keeps_what_it_paid, "order", turns=2, words=9),
+    Specimen(divides_by_the_most_so_far, "order", turns=5, words=20),
+    Specimen(draws_by_the_seed, "bookkeeping"),
+    Specimen(looks_for_warm_instructions, "bookkeeping"),
+    Specimen(prefers_templates, "bookkeeping"),
+    Specimen(charges_for_calls, "bookkeeping"),
+    Specimen(adds_to_what_was_scored, "bookkeeping"),
+    Specimen(likes_one_kind_of_agent, "names"),
+    Specimen(is_gentler_with_the_old, "names"),
+    Specimen(pays_more_in_training, "names"),
+    Specimen(pays_for_a_full_turn, "length", words=2000),
+    Specimen(pays_for_emotion_each_turn, "no-credit-for-idling", turns=2, words=4),
+    Specimen(pays_for_the_peak, "no-credit-for-idling", turns=2, words=4),
+    Specimen(pays_for_staying, "no-credit-for-idling", turns=2, words=4),
+    Specimen(looks_one_turn_back, "no-credit-for-idling", turns=2, words=4),
+    Specimen(overflows, "fit-pays", words=8),
 )
+
+
+def counts_down(trace, turn):
+    """Potential-based shaping with a discount, and a bonus for success."""
+    after = 0.0 if turn_of(trace, turn).outcome else trace.emotion(turn) / 100
+    return 0.99 * after - trace.emotion(turn - 1) / 100 + wins(trace, turn)
+
+
+def wins(trace, turn):
+    return 0.95**turn * (turn_of(trace, turn).outcome == "success")
+
+
+def costs_a_little(trace, turn):
+    return delta(trace, turn) - 0.01
+
+
+def weighs_needs(trace, turn):
+    return delta(trace, turn) * (1.5 if trace.scenario.need == "absolution" else 1.0)
+
+
+def charges_for_harm(trace, turn):
+    return delta(trace, turn) - 0.1 * sum(e.act in HARMFUL for e in turn_of(trace, turn).evidence)
+
+
+def charges_for_slights_felt(trace, turn):
+    return delta(trace, turn) - 0.2 * turn_of(trace, turn).answers[0].harm
+
+
+def pays_the_worst_so_far(trace, turn):
+    worst = min(trace.emotion(t) for t in range(turn + 1)) / 100
+    return worst if turn_of(trace, turn).outcome else 0.0
+
+
+def pays_at_the_end_alone(trace, turn):
+    outcome = turn_of(trace, turn).outcome
+    return 0.0 if not outcome else -1.0 if outcome == "left" else trace.emotion(turn) / 100
+
+
+def discounts_the_end(trace, turn):
+    return 0.9 ** (turn - 1) * pays_at_the_end_alone(trace, turn)
+
+
+def mixes_the_mood(trace, turn):
+    def level(mood):
+        return 0.5 * mood.emotion / 100 + 0.2 * mood.met + 0.1 * mood.trust - 0.1 * mood.strain
+
+    before = trace.turns[turn - 2].answers[0].mood if turn > 1 else trace.start[0]
+    return level(turn_of(trace, turn).answers[0].mood) - level(before)
+
+
+def counts_in_log_odds(trace, turn):
+    def odds(t):
+        return math.log((trace.emotion(t) + 1) / (101 - trace.emotion(t)))
+
+    return odds(turn) - odds(turn - 1)
+
+
+SOUND = (
+    *(counts_down, wins, costs_a_little, weighs_needs, charges_for_harm, charges_for_slights_felt),
+    *(pays_the_worst_so_far, pays_at_the_end_alone, discounts_the_end, mixes_the_mood),
+    *(counts_in_log_odds, {"terminal": 1.0, "delta": 0.5, "format": 0.1}),
+)
+"""What somebody may well want to pay for."""

@@ -45,6 +45,7 @@ def test_an_appraiser_of_ones_own_keeps_them():
         (specimens.Trusted(), "manipulation", "no manipulation"),
         (specimens.Eavesdropping(), "private", "nobody hears"),
         (specimens.Impressed(), "padding", "prettier"),
+        (specimens.Emphatic(), "padding", "prettier"),
         (specimens.LikesLength(), "padding", "longer"),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,

@@ -41,6 +41,8 @@ def scripted(kind):
         (scripted(specimens.Scribbling), "leaves-requests", "changed a request"),
         (specimens.Metered(cost=float("nan")), "meter", "cost=nan"),
         (specimens.Metered(seconds=-1.0), "meter", "seconds=-1.0"),
+        (specimens.Metered(cost="0.1"), "meter", "cost='0.1'"),
+        (specimens.Unmetered(specimens.words), "meter", "no mapping"),
         (scripted(specimens.Sorting), "batches", "among others"),
         (scripted(specimens.Generous), "batches", "1 answers to 0 requests"),
         (scripted(specimens.RaisingLater), "async", "KeyError"),

@@ -1,6 +1,7 @@
 """The laws of a persona, each with a persona that breaks it, and the line that is named."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_good_persona_keeps_all_laws(tmp_path):
     assert report.subject.endswith("lost-keys.yaml")
 
 
-@pytest.mark.parametrize("name", ["own-dog", "after-the-bell", "every-second-weekend"])
+@pytest.mark.parametrize("name", ["own-dog", "after-the-bell"])
 def test_bundled_personas_keep_all_laws(name):
     assert check_persona(name).laws == LAWS
 
@@ -153,7 +154,7 @@ class TestDistinctNeeds:
 
 class TestReachable:
     def test_a_gate_that_never_opens(self, tmp_path):
-        path = written(tmp_path, (HOLE, "gate: {trust: 0.95, acts: [challenge]}"))
+        path = written(tmp_path, (HOLE, "gate: {trust: 0.95, acts: [information]}"))
         failure = broken(path, "reachable")
         assert f"{path}:{line_of(path, 'trust: 0.95')}:" in str(failure)
         assert "'hole' is told in none" in str(failure)
@@ -185,7 +186,7 @@ class TestEveryFieldAlive:
         assert check_persona(path, laws=["every-field-alive"]).laws
 
     def test_of_what_is_never_told_only_that_is_said(self, tmp_path):
-        path = written(tmp_path, (HOLE, "gate: {trust: 0.95, acts: [challenge]}"))
+        path = written(tmp_path, (HOLE, "gate: {trust: 0.95, acts: [information]}"))
         text = str(broken(path, "every-field-alive"))
         assert text.count(str(path)) == 1
         assert f"{path}:{line_of(path, 'trust: 0.95')}:" in text
@@ -217,8 +218,14 @@ class TestEveryFieldAlive:
         assert all(note.startswith("every-field-alive: ") for note in notes)
 
 
+@cache
+def own_dog(talks):
+    """Return a case whose talks are played once for several tests."""
+    return PersonaCase.of("own-dog", talks=talks)
+
+
 def test_played_turns_are_those_of_the_talks_and_the_same_person_moves_none():
-    case = PersonaCase.of("own-dog")
+    case = own_dog(3)
     persona = case.loaded.persona
     told = [turn.answers for trial in case.trials for trace in trial.talks for turn in trace.turns]
     assert [one.turn.answers for one in case.played[: len(told)]] == told
@@ -236,6 +243,6 @@ def test_laws_are_chosen_by_name_and_a_wrong_name_gets_the_nearest():
 
 
 def test_without_help_of_a_second_talk_fewer_are_played():
-    one, three = (PersonaCase.of("own-dog", talks=talks) for talks in (1, 3))
+    one, three = own_dog(1), own_dog(3)
     assert all(len(trial.oracle) == 1 for trial in one.trials)
     assert sum(len(t.oracle) for t in three.trials) >= sum(len(t.oracle) for t in one.trials)

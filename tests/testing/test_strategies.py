@@ -221,3 +221,15 @@ def test_without_hypothesis_the_extra_is_named():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingExtra" in done.stderr
     assert "pip install 'empathy-env[testing]'" in done.stderr
+
+
+def test_without_hypothesis_a_check_that_needs_it_names_the_extra():
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from empathy_env.checks import check_persona\n"
+        "assert check_persona('own-dog', laws=['schema']).laws\n"
+        "from empathy_env.checks import check_reward"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MissingExtra: empathy_env.checks.check_reward needs" in done.stderr
+    assert "pip install 'empathy-env[testing]'" in done.stderr
