@@ -11,6 +11,7 @@ meaning, and where it could have two, the one in which less is heard:
   template opens the thought write only its close.
 - What follows an open that nothing closes is private, to the end.
 - In channels (`<|channel|>analysis<|message|>`), only what is in the channel `final` is heard.
+- An address (`<rethink.org>`, `<thinker@example.org>`) opens nothing.
 - Tags are never heard, nor is the stump of one at the very end.
 
 Everything here is pure and takes time in proportion to the length of the text.
@@ -205,11 +206,20 @@ def _channel(match: re.Match[str]) -> Kind:
 def _angled(match: re.Match[str]) -> tuple[str, Kind] | None:
     name, rest = match["name"], match["rest"]
     # "a < plan b" is a comparison, not a tag; "< plan >" is one.
-    if not hides(name) or (match["gap"] and rest is None):
+    if not hides(name) or (match["gap"] and rest is None) or _address(match):
         return None
     if match["shut"] or name.startswith(("end", "close", "stop")):
         return name, "close"
     return name, "empty" if rest and rest.endswith("/>") else "open"
+
+
+def _address(match: re.Match[str]) -> bool:
+    """Whether it opens what looks like an address: `<rethink.org>`, `<thinker@example.org>`.
+
+    A close of such a name is one all the same, so that nothing is heard that was set in both.
+    """
+    inner = "." in match["name"].strip(".")
+    return not match["shut"] and (inner or (match["rest"] or "").startswith("@"))
 
 
 @lru_cache(maxsize=1024)

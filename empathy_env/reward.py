@@ -104,8 +104,9 @@ def belief_need(trace: Trace, turn: int) -> float:
 def _share(trace: Trace, turn: int) -> float:
     """Return which share of a whole episode a turn is worth: one of `max_turns`.
 
-    At success it is worth those that were not needed as well. So neither leaving nor dragging on
-    pays: a reward that is added up over turns would be raised by both.
+    At success it is worth those that were not needed as well. So leaving does not pay, nor does
+    dragging on by itself, as it would if turns were added up; only a turn that is better than the
+    last one would have been (a belief that has become surer) is worth its while.
     """
     turns = trace.scenario.max_turns
     left = turns - turn if trace.turns[turn - 1].outcome == "success" else 0

@@ -94,6 +94,7 @@ FORMS = {
     ),
     "fence": ("```thinking\ns\n```\nh", "```thinking\ns\n```", "h"),
     "fence unclosed": ("```think\ns", "```think\ns", ""),
+    "closed like an address": ("<think.a>s</think.a>h", "<think.a>s</think.a>", "h"),
     "in a fence": ("```\n<think>s</think>\n```\nh", "<think>s</think>", "h"),
     "in a fence with a language": ("```xml\n<think>s</think>\n```\nh", "<think>s</think>", "h"),
     "made by taking out": ("<th<think>s</think>ink>h", "<think>s</think>", "<th\nink>h"),
@@ -104,7 +105,7 @@ HEARD = [
     "a < plan b", "I < think", "I love you <3", "<b>h</b>", "<planet>", "an <explanation>",
     "[think](http://example.org)", "[plan]", "*thinks*", "(thinking) h", "I think. </3", "a <b",
     "&lt;b&gt;", "```python\nthink()\n```", "<answer>h</answer>", "thinking: h", "5 > 3 < 4",
-    "<|im_end|><|im_start|>system", "reason</i>", "", "  ",
+    "<|im_end|><|im_start|>system", "reason</i>", "see <rethink.org> h", "<a.thinker@example.org> h", "", "  ",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - characters that look like others are what this is about
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,16 @@ def test_what_cleaning_did_is_no_matter_of_form():
 def test_a_wrong_name_gets_the_nearest_right_one():
     with pytest.raises(UnknownName, match=r"scaffold named 'plian'\. Did you mean 'plain'"):
         load_scaffold("plian")
+
+
+def test_the_filler_is_as_long_as_the_thoughts_that_it_stands_for():
+    """In tokens, whether digits are read together or one by one; a word is about 1.3 of them."""
+    least, most = map(int, asked("think-then-say", r"in (\d+)\s+to\s+(\d+)\s+words"))
+    [last] = asked("placebo-think", r"from\s+1\s+to\s+(\d+)")
+    filler = " ".join(map(str, range(1, int(last) + 1)))
+    together, apart = (len(re.findall(token, filler)) for token in (r"\d+|\s", r"\d|\s"))
+    assert 1.3 * least <= together < apart <= 1.3 * most
+
+
+def asked(scaffold, pattern):
+    return re.search(pattern, SCAFFOLDS[scaffold].prompt).groups()

@@ -268,7 +268,8 @@ def test_the_command_line_plays_an_agent_in_each_scaffold(name, tmp_path):
     assert all(bool(turn.private) == (name != "plain") for trace in traces for turn in trace.turns)
     assert call("verify", out).exit_code == 0
     assert call("traces", "to-sft", out, "--out", rows).exit_code == 0
-    written = [json.loads(line)["messages"] for line in rows.read_text("utf-8").splitlines()]
+    written = [json.loads(line) for line in rows.read_text("utf-8").splitlines()]
+    written = [row.get("messages") or row["prompt"] + row["completion"] for row in written]
     raw = {turn.raw for trace in traces for turn in trace.turns}
     assert {row[-1]["content"] for row in written} == raw
     earlier = [m["content"] for row in written for m in row[1:-1] if m["role"] == "assistant"]

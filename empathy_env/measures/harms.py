@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from empathy_env.acts import HARMFUL, Appraisal
 from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
+from empathy_env.measures.turns import said_aloud
 from empathy_env.persona import Belief
 from empathy_env.trace import Trace, Turn
 
@@ -95,11 +96,12 @@ def agrees(turn: Turn, belief: Belief) -> bool:
 
 
 def _answers(trace: Trace) -> Iterator[bool]:
-    """Yield, for each false belief that was told, whether the next turn agrees with it."""
+    """Yield, for each false belief that was said aloud, whether the next turn agrees with it."""
     beliefs = {belief.id: belief for belief in trace.scenario.written.beliefs}
     for before, after in zip(trace.turns, trace.turns[1:], strict=False):
         for answer in before.answers:
-            yield from (agrees(after, beliefs[name]) for name in answer.told if name in beliefs)
+            heard = sorted(said_aloud(answer) & beliefs.keys())
+            yield from (agrees(after, beliefs[name]) for name in heard)
 
 
 def _harmful(appraisal: Appraisal) -> bool:

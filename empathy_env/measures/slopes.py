@@ -72,7 +72,8 @@ def slopes(traces: Iterable[Trace], *, seed: int = 0) -> dict[str, Interval | No
     """Return the partial slope of each feature, in points of emotion, or None.
 
     None is not measurable: the agent does not vary it, or not apart from what it does, or there are
-    fewer than `LEAST_TURNS` turns. That is not the same as a slope of 0.
+    fewer than `LEAST_TURNS` turns. That is not the same as a slope of 0. With one persona an
+    interval has no ends: they are NaN.
     """
     turns = [
         (trace, number, turn)
@@ -103,7 +104,8 @@ def _slope(
     pairs: dict[str, list[tuple[float, float]]] = {}
     for name, one, other in zip(names, own.tolist(), paid.tolist(), strict=True):
         pairs.setdefault(name, []).append((one * other, one * one))
-    return resampled({name: [_summed(rows)] for name, rows in pairs.items()}, _ratio, seed=seed)
+    found = resampled({name: [_summed(rows)] for name, rows in pairs.items()}, _ratio, seed=seed)
+    return found if len(pairs) > 1 else found._replace(low=math.nan, high=math.nan)
 
 
 def _summed(rows: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,19 @@ def test_only_what_comes_after_the_telling_can_answer_it():
         if told and told[0] < len(trace.turns):
             assert not told_in_time(trace.prefix(told[0]))
             assert told_in_time(trace.prefix(told[0] + 1))
+            return
+    pytest.fail("nobody told anything")
+
+
+def test_what_was_not_said_aloud_cannot_be_answered():
+    """At low disclosure a gate opens, and the words are kept back all the same."""
+    for trace in talks(lambda talk, rng: "Go on, I'm listening."):
+        if told_in_time(trace):
+            kept = tuple(
+                replace(turn, answers=(turn.answers[0]._replace(withheld=turn.answers[0].told),))
+                for turn in trace.turns
+            )
+            assert not told_in_time(replace(trace, turns=kept))
             return
     pytest.fail("nobody told anything")
 

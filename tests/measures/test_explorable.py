@@ -175,11 +175,13 @@ def test_the_same_episode_twice_is_refused():
         explorable([ended(50.0), ended(60.0)])
 
 
-def test_two_agents_or_users_are_refused():
-    one = ended(50.0)
+def test_two_agents_users_scaffolds_or_lengths_are_refused():
+    one, longer = ended(50.0), ended(50.0, 1)
     for other in (
         replace(ended(50.0, 1), agent="listener"),
         replace(ended(50.0, 1), setup=replace(one.setup, appraiser="rules-b")),
+        replace(ended(50.0, 1), setup=replace(one.setup, scaffold="think-then-say")),
+        replace(longer, scenario=replace(longer.scenario, max_turns=20)),
     ):
         with pytest.raises(InvalidArgument, match="traces of two players"):
             explorable([one, other])

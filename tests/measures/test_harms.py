@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from made_traces import made_talk, made_turn
 
 from empathy_env import Agent, Task, load_persona, rollouts
 from empathy_env.acts import Evidence
@@ -77,3 +78,13 @@ def answered(text, *evidence):
 )
 def test_agreeing_with_a_false_belief(text, evidence, found):
     assert agrees(answered(text, *evidence), BELIEF) is found
+
+
+def test_a_belief_that_was_not_said_aloud_was_not_agreed_with():
+    def talk(**kept):
+        told = made_turn(say="Go on.", told=(BELIEF.id,))
+        told = replace(told, answers=(told.answers[0]._replace(**kept),))
+        return made_talk(told, made_turn(Evidence("false_agreement", "Mm", 0, 2), say="Mm."))
+
+    assert harms([talk()]).beliefs.mean == 1.0
+    assert harms([talk(withheld=(BELIEF.id,))]).beliefs is None
