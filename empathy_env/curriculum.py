@@ -7,8 +7,8 @@ Both are a `Sampler`, so they go wherever `personas=` does; tell them what came 
 with `observe`.
 
 Sources: sampling by the variance of success, as in online difficulty filtering (arXiv 2504.03380);
-groups without variance are dropped there and in DAPO (arXiv 2503.14476). Here they are counted,
-for a policy that has collapsed shows in nothing else.
+groups without variance are dropped there and in DAPO (arXiv 2503.14476). Here they are counted, by
+payoffs and by successes, for a policy that has collapsed shows in nothing else.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Final
 
 from empathy_env.acts import Need
 from empathy_env.difficulty import Difficulty, load_difficulty
-from empathy_env.errors import InvalidArgument, UnknownName
-from empathy_env.group import Group, cell_name, group_of, level_name, started_alike
+from empathy_env.errors import InvalidArgument
+from empathy_env.group import (
+    Group,
+    cell_name,
+    check_drawn,
+    group_of,
+    level_name,
+    started_alike,
+    unknown_cell,
+)
 from empathy_env.noise import draw, pick
 from empathy_env.people import PersonSpec, load_people
 from empathy_env.profile import Person
@@ -72,10 +80,11 @@ class Rules:
                 f"Cannot have floor={self.floor} with replay={self.replay}: they are shares of the "
                 "same draws, so together at most 1"
             )
-        if not 2 <= self.smallest <= self.largest:
+        whole = all(type(size) is int for size in (self.smallest, self.largest))
+        if not whole or not 2 <= self.smallest <= self.largest:
             raise InvalidArgument(
-                f"Cannot have smallest={self.smallest} with largest={self.largest}: a group has "
-                "at least 2 members, and smallest is at most largest"
+                f"Cannot have smallest={self.smallest!r} with largest={self.largest!r}: integers; "
+                "a group has at least 2 members, and smallest is at most largest"
             )
 
 
@@ -112,9 +121,12 @@ class Seen:
         failures: Episodes that did not, discounted.
         groups: Groups that came, not discounted.
         faults: Episodes left out because they ended in a fault, or had not ended.
-        dropped: Groups that could teach nothing, by reason: "all failed", "all solved",
+        dropped: Groups whose payoffs could teach nothing, by reason: "all failed", "all solved",
             "all alike" (some succeeded, and all were paid the same), "too few" (fewer than two
             members without a fault).
+        one_sided: Groups that were "all solved" or "all failed", whatever was paid: a policy that
+            has collapsed shows here.
+        game: What a success was: goal, turns, characters and protocol; "" if it is not said.
     """
 
     successes: float = 0.0
@@ -122,6 +134,8 @@ class Seen:
     groups: int = 0
     faults: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
+    one_sided: Mapping[str, int] = field(default_factory=dict[str, int])
+    game: str = ""
 
     @property
     def rate(self) -> float:
@@ -138,7 +152,13 @@ class Seen:
         a, b = 1.0 + self.successes, 1.0 + self.failures
         return a * b / ((a + b) * (a + b + 1.0))
 
+    def __post_init__(self) -> None:
+        for name in ("successes", "failures", "groups", "faults"):
+            _check_number(name, getattr(self, name), 0.0, _MOST)
 
+
+_MOST: Final = 1e12
+"""No run has more episodes; far above it the variance is lost in rounding."""
 _NOTHING: Final = Seen()
 
 
@@ -148,16 +168,21 @@ def observed(seen: Seen, group: Group, rules: Rules) -> Seen:
     >>> observed(Seen(successes=8.0), Group("a", [True, False], [1.0, 0.0]), Rules()).successes
     5.0
     """
-    reason, wins = group.dropped, sum(group.wins)
+    wins = sum(group.wins)
     kept = rules.discount if group.wins else 1.0
-    dropped = Counter(seen.dropped) + Counter([reason] if reason else [])
-    return Seen(
+    return replace(
+        seen,
         successes=kept * seen.successes + wins,
         failures=kept * seen.failures + len(group.wins) - wins,
         groups=seen.groups + 1,
         faults=seen.faults + group.faults,
-        dropped=dict(dropped),
+        dropped=_counted(seen.dropped, group.dropped),
+        one_sided=_counted(seen.one_sided, group.one_sided),
     )
+
+
+def _counted(counts: Mapping[str, int], reason: str) -> dict[str, int]:
+    return dict(Counter(counts) + Counter([reason] if reason else []))
 
 
 def weights(cells: Sequence[str], state: Mapping[str, Seen], rules: Rules) -> list[float]:
@@ -205,7 +230,8 @@ class Curriculum:
         max_chars: Longest agent text, in characters.
 
     Raises:
-        InvalidArgument: If there is no cell, two are the same, or the state knows another.
+        InvalidArgument: If there is no cell, two are the same, or the state knows another, or was
+            counted in another game: with another goal, or other turns.
 
     >>> curriculum = Curriculum(["laid-off-engineer"], ["gentle", "severe"])
     >>> curriculum(7) == curriculum(7), curriculum(7).seed
@@ -236,14 +262,22 @@ class Curriculum:
         """Names of the cells: persona/need/difficulty."""
         for cell in self.cells:
             self.scenario(cell, 0)  # checks protocol, max_turns and max_chars
+        self.game = _game(self.scenario(self.cells[0], 0), self.rules.goal)
+        """What a success is here: goal, turns, characters and protocol."""
+        self._check({} if state is None else state)
         self._know({} if state is None else state)
 
+    def _check(self, state: Mapping[str, Seen]) -> None:
+        for cell, seen in sorted(state.items()):
+            if cell not in self._starts:
+                raise unknown_cell(cell, self.cells, "The state is of another selection.")
+            if seen.game and seen.game != self.game:
+                raise InvalidArgument(
+                    f"state[{cell!r}] was counted with {seen.game}, but here it is {self.game}: "
+                    "successes there say nothing of those here. Give the same rules, or no state"
+                )
+
     def _know(self, state: Mapping[str, Seen]) -> None:
-        unknown = sorted(set(state) - set(self.cells))
-        if unknown:
-            raise UnknownName.among(
-                "cell", unknown[0], self.cells, "The state is of another selection."
-            )
         self._state = dict(state)
         self._bounds = list(accumulate(weights(self.cells, state, self.rules)))
 
@@ -269,7 +303,7 @@ class Curriculum:
             UnknownName: If there is no such cell.
         """
         if cell not in self._starts:
-            raise UnknownName.among("cell", cell, self.cells)
+            raise unknown_cell(cell, self.cells)
         person, need, level = self._starts[cell]
         return Scenario(persona=person, need=need, difficulty=level, seed=seed, **self._given)
 
@@ -289,15 +323,27 @@ class Curriculum:
 
         Raises:
             UnknownName: If a trace is of no cell of this curriculum; nothing has changed.
+            InvalidArgument: If one is of another game (`group.check_drawn`); likewise.
         """
-        groups = [group_of(alike, self.rules.goal) for alike in started_alike(traces)]
+        alike = started_alike(traces)
+        groups = [group_of(members, self.rules.goal) for members in alike]
         state = dict(self._state)
-        for group in groups:
+        for members, group in zip(alike, groups, strict=True):
             if group.cell not in self._starts:
-                raise UnknownName.among("cell", group.cell, self.cells)
-            state[group.cell] = observed(state.get(group.cell, _NOTHING), group, self.rules)
+                raise unknown_cell(group.cell, self.cells)
+            check_drawn(members, self._starts[group.cell][0], self._given)
+            before = replace(state.get(group.cell, _NOTHING), game=self.game)
+            state[group.cell] = observed(before, group, self.rules)
         self._know(state)
         return groups
+
+
+def _game(scenario: Scenario, goal: float) -> str:
+    """Return what decides whether an episode succeeds, beside its cell and its persona."""
+    return (
+        f"goal {goal:g}, {scenario.max_turns} turns, {scenario.max_chars} characters, "
+        f"{scenario.protocol.name}"
+    )
 
 
 def between(easy: Difficulty, hard: Difficulty, degree: float) -> Difficulty:
@@ -311,10 +357,8 @@ def between(easy: Difficulty, hard: Difficulty, degree: float) -> Difficulty:
     >>> between(Difficulty(start=0.5), Difficulty(start=0.25), 0.2).start
     0.45
     """
-    ends = ((getattr(easy, one.name), getattr(hard, one.name)) for one in fields(Difficulty))
-    names = [one.name for one in fields(Difficulty)]
-    knobs = [low + degree * (high - low) for low, high in ends]
-    return Difficulty(**dict(zip(names, knobs, strict=True)))
+    low, high = asdict(easy), asdict(hard)
+    return Difficulty(**{knob: low[knob] + degree * (high[knob] - low[knob]) for knob in low})
 
 
 class Servo:
@@ -363,7 +407,7 @@ class Servo:
         self._degrees = {f"{person.id}/{need}": 0.0 for person, need in self._people}
         for cell, degree in (state or {}).items():
             if cell not in self._degrees:
-                raise UnknownName.among("cell", cell, self._degrees)
+                raise unknown_cell(cell, self._degrees)
             _check_number(f"state[{cell!r}]", degree, 0.0, 1.0)
             self._degrees[cell] = degree
         self(0)  # checks protocol, max_turns and max_chars
@@ -384,12 +428,15 @@ class Servo:
 
         Raises:
             UnknownName: If a trace is of no cell of this servo; nothing has changed.
+            InvalidArgument: If one is of another game, as in `Curriculum.observe`.
         """
         alike = started_alike(traces)
         cells = [f"{of[0].scenario.persona.id}/{of[0].scenario.need}" for of in alike]
-        for cell in cells:
+        people = {person.id: person for person, _ in self._people}
+        for cell, of in zip(cells, alike, strict=True):
             if cell not in self._degrees:
-                raise UnknownName.among("cell", cell, self._degrees)
+                raise unknown_cell(cell, self._degrees)
+            check_drawn(of, people[of[0].scenario.persona.id], self._given)
         groups = [group_of(of, self.goal) for of in alike]
         for cell, group in zip(cells, groups, strict=True):
             self._degrees[cell] = moved(self._degrees[cell], group, self.gain, self.band)
@@ -411,17 +458,14 @@ def _given(protocol: str | AnyProtocol, max_turns: int | None, max_chars: int) -
 
 def state_to_data(state: Mapping[str, Seen]) -> dict[str, Any]:
     """Return a state as plain JSON data; `state_from_data` reads back the same state."""
-    return {
-        cell: {one.name: getattr(seen, one.name) for one in fields(seen)}
-        for cell, seen in state.items()
-    }
+    return {cell: asdict(seen) for cell, seen in state.items()}
 
 
 def state_from_data(data: Mapping[str, Any]) -> dict[str, Seen]:
     """Return a state from what `state_to_data` gave.
 
     Raises:
-        InvalidArgument: If it is none.
+        InvalidArgument: If it is none, or a count is no number of at least 0.
     """
     try:
         return {str(cell): Seen(**seen) for cell, seen in data.items()}

@@ -98,30 +98,32 @@ PRESETS: Final[Mapping[str, Difficulty]] = {
         start=0.5, acceptance=0.7, trust=0.7, patience=0.7, hostility=0.3, memory=0.3
     ),
     "moderate": Difficulty(),
-    "rlver-vanilla": Difficulty(acceptance=0.7, disclosure=0.76),
+    "rlver-vanilla": Difficulty(hostility=0.3, disclosure=0.76, ambiguity=0.03),
     "rlver-challenging": Difficulty(
         start=0.2667,
-        acceptance=0.28,
+        acceptance=0.05,
+        trust=0.4,
+        hostility=0.3,
         memory=0.6,
-        masking=0.5,
+        masking=0.3,
         disclosure=0.76,
-        ambiguity=0.5,
+        ambiguity=0.75,
     ),
     "severe": Difficulty(
         start=0.25,
-        acceptance=0.3,
+        acceptance=0.2,
         trust=0.3,
         patience=0.3,
         hostility=0.8,
         memory=0.8,
         masking=0.4,
         disclosure=0.6,
-        ambiguity=0.3,
+        ambiguity=0.4,
     ),
 }
 """Named settings. `moderate` is the one that the bands of docs/emotion.md are for. The two of RLVER
 (arXiv 2507.03112) are fitted to its descriptors; see docs/difficulty.md and
-`python benchmarks/difficulty.py calibrate`."""
+`python benchmarks/difficulty.py calibration`."""
 
 
 def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Difficulty:
@@ -132,7 +134,7 @@ def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Diffi
 
     Raises:
         UnknownName: If the preset or a knob does not exist.
-        InvalidArgument: If a knob is outside [0, 1].
+        InvalidArgument: If a knob is outside [0, 1], or a text names a preset elsewhere than first.
 
     >>> load_difficulty("gentle,hostility=0.9") == load_difficulty(
     ...     {"preset": "gentle", "hostility": 0.9}
@@ -156,12 +158,19 @@ def load_difficulty(difficulty: str | Mapping[str, float] | Difficulty) -> Diffi
 
 
 def _by_text(text: str) -> Difficulty:
-    preset, comma, knobs = text.partition(",")
-    if "=" in preset:
-        preset, comma, knobs = "moderate", ",", text
+    parts = [part.strip() for part in text.split(",")]
+    for place, part in enumerate(parts):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if (equals and name == "preset") or (place and part in PRESETS):
+            written = ",".join([value or name, *parts[:place], *parts[place + 1 :]])
+            raise InvalidArgument(
+                f"difficulty={text!r}: a preset stands first, by its name alone. Write {written!r}."
+            )
+    preset, knobs = ("moderate", parts) if "=" in parts[0] else (parts[0], parts[1:])
     if preset not in PRESETS:
         raise UnknownName.among("difficulty", preset, PRESETS)
-    if not comma:
+    if not knobs:
         return PRESETS[preset]
-    given: dict[str, Any] = {"preset": preset, **read_numbers(knobs, what="difficulty")}
+    given: dict[str, Any] = {"preset": preset}
+    given.update(read_numbers(",".join(knobs), what="difficulty"))
     return load_difficulty(given)

@@ -47,10 +47,17 @@ MAX_PROBLEMS: Final = 100
 def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the known name that is nearest to this one, or "" if none is near.
 
+    A name that this one begins, up to a break, is nearer than any that is spelt alike.
+
     >>> closest("Openning", ["opening", "facts"])
     'opening'
+    >>> closest("think", ["placebo-think", "think-then-say"])
+    'think-then-say'
     """
     by_spelling = {_spelt(choice): choice for choice in known}
+    longer = [spelt for spelt in by_spelling if name and spelt.startswith(f"{_spelt(name)}_")]
+    if longer:
+        return by_spelling[min(longer, key=lambda spelt: (len(spelt), spelt))]
     near = difflib.get_close_matches(_spelt(name), by_spelling, n=1, cutoff=cutoff)
     return by_spelling[near[0]] if near else ""
 

@@ -6,7 +6,8 @@ need, nothing of the persona but their own words.
 Who played with a scaffold is to learn all that they wrote, thoughts included, but met only what was
 heard in the talk so far. So there the target is the raw text of one turn, and every message before
 it is as it was heard (the released code of RLVER takes earlier thoughts out as well). A malformed
-turn is no target; it stays in the talk so far as it was heard.
+turn is no target; it stays in the talk so far as it was heard. Target and talk so far stand in two
+columns, in TRL's prompt-completion form, so that no loss falls on turns without their thoughts.
 """
 
 from __future__ import annotations
@@ -18,13 +19,20 @@ from typing import NamedTuple, TypedDict
 from empathy_env.errors import InvalidArgument
 from empathy_env.messages import Message, from_agent, from_system, from_user
 from empathy_env.scaffold import SCAFFOLDS, malformed
-from empathy_env.trace import Trace
+from empathy_env.trace import Trace, Turn
 
 
 class Demonstration(TypedDict):
-    """A talk to imitate; it ends with what the agent said last, or wrote."""
+    """A talk to imitate, all that the agent said in it; it ends with what they said last."""
 
     messages: list[Message]
+
+
+class Completion(TypedDict):
+    """One turn to imitate, after a talk that is given: the loss is to be on `completion` alone."""
+
+    prompt: list[Message]
+    completion: list[Message]
 
 
 class Preference(TypedDict):
@@ -98,22 +106,32 @@ def takes_raw(trace: Trace, raw: bool | None = None) -> bool:
     return trace.setup.scaffold != "plain" if raw is None else raw
 
 
-def demonstrations(trace: Trace, *, raw: bool | None = None) -> list[Demonstration]:
+def demonstrations(
+    trace: Trace, *, raw: bool | None = None
+) -> list[Demonstration] | list[Completion]:
     """Return a talk as rows for supervised fine-tuning.
 
     Args:
         trace: The talk.
-        raw: See `takes_raw`. If so, a row for each well-formed turn: the talk before it as it was
-            heard, and the turn as it was written. Else one row, in which all is as it was heard.
+        raw: See `takes_raw`. If so, `completions`. Else one row, in which all is as it was heard;
+            none if nothing was.
     """
-    if not takes_raw(trace, raw):
-        return [demonstration(trace)]
+    if takes_raw(trace, raw):
+        return completions(trace)
+    return [demonstration(trace)] if any(map(_spoke, trace.turns)) else []
+
+
+def completions(trace: Trace) -> list[Completion]:
+    """Return a row for each turn that was well-formed and heard, as it was written.
+
+    Its prompt is the talk before it as the agent met it: what was heard, silence included.
+    """
     messages = _messages(trace, spoken=False)
     first = len(messages) - 2 * len(trace.turns)
     return [
-        {"messages": [*messages[: first + 2 * number], from_agent(turn.raw)]}
+        {"prompt": messages[: first + 2 * number], "completion": [from_agent(turn.raw)]}
         for number, turn in enumerate(trace.turns)
-        if not malformed(turn.flags)
+        if _spoke(turn) and not malformed(turn.flags)
     ]
 
 
@@ -121,8 +139,23 @@ def demonstration(trace: Trace) -> Demonstration:
     """Return a talk as one row, in which all is as it was heard.
 
     The scaffold's part of the system prompt is taken out: it asks for what the row does not hold.
+    Silence is left out, since a trainer may put its loss on every turn of the agent: what the user
+    said before it and after it is one message, a line each.
     """
-    return {"messages": _messages(trace, spoken=True)[:-1]}
+    messages: list[Message] = []
+    for message in _messages(trace, spoken=True):
+        if message["role"] == "assistant" and not message["content"].strip():
+            continue
+        if messages and messages[-1]["role"] == message["role"] == "user":
+            both = f"{messages[-1]['content']}\n{message['content']}"
+            messages[-1] = from_user(both)
+        else:
+            messages.append(message)
+    return {"messages": messages[:-1]}
+
+
+def _spoke(turn: Turn) -> bool:
+    return bool(turn.heard.strip())
 
 
 def preferences(

@@ -136,7 +136,7 @@ def _unverified(trace: Trace, allowed: frozenset[str]) -> tuple[str, ...]:
         "the end (cut off by a fault)": trace.fault is not None,
         "the end (the talk is unfinished)": trace.fault is None and trace.outcome is None,
     }
-    names = [f"reward {n!r} (not imported; allow it if it is yours: --reward {n})" for n in trace.rewards]
+    names = [f"reward {n!r} (not imported; if it is yours: --reward {n})" for n in trace.rewards]
     unknown = [n for n, name in zip(names, trace.rewards, strict=True) if not _known(name, allowed)]
     return (*(text for text, holds in found.items() if holds), *unknown)
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -57,3 +58,32 @@ def test_an_agent_or_talks_of_it_are_asked_for(words):
     result = run(*words)
     assert result.exit_code == 1
     assert "Give either --agent" in str(result.exception)
+
+
+def test_what_failed_is_told_in_words_with_the_worst_example():
+    result = run("--agent", "flatterer", "--episodes", 26)
+    found = result.output.split("flatterer: FAIL (")[1].splitlines()
+    failed = found[0].removesuffix(")").split(", ")
+    lines = {line.strip().split(":")[0]: line for line in found[1:-1]}
+    assert list(lines) == failed
+    assert {"exploits", "hears the need", "runs shared"} <= set(failed)
+    assert "points below template-therapist, the strongest" in lines["exploits"]
+    assert "without gaming" in lines["exploits"]
+    assert "talks, as " in lines["hears the need"]
+    assert re.search(r'"[^"]+" to \d+ of \d+ people', lines["runs shared"])
+    assert "docs/audit.md" in found[-1]
+
+
+def test_a_difficulty_may_be_a_preset_with_knobs(monkeypatch):
+    seen = {}
+    real = command.audit
+
+    def fewer(*args, **named):
+        seen.update(named)
+        return real(*args, **named, beside=())
+
+    monkeypatch.setattr(command, "audit", fewer)
+    run("--agent", "silent", "--episodes", 2, "--difficulty", "severe,masking=0.9")
+    assert seen["difficulty"] == "severe,masking=0.9"
+    shown = CliRunner().invoke(app, ["audit", "--help"], env={"COLUMNS": "200"}).output
+    assert "Preset, knobs, or both: severe,masking=0.9." in shown

@@ -170,3 +170,36 @@ def test_one_seed_is_no_spread(files):
     result = run(files / "gentle.jsonl", "--noise-seeds", 1)
     assert result.exit_code == 1
     assert "--noise-seeds=1" in str(result.exception)
+
+
+def shown(files, width, *words):
+    command = ["explorable", *map(str, both(files)), "--noise-seeds", "0", *words]
+    result = CliRunner().invoke(app, command, env={"COLUMNS": str(width)})
+    assert result.exit_code == 0, result.output
+    return result.output.split("means over cells")[0].splitlines()
+
+
+@pytest.mark.parametrize("width", [30, 80, 200])
+def test_the_names_of_columns_are_never_broken_inside_a_word(files, width):
+    needs = json.loads(run(*both(files), "--noise-seeds", 0, "--json").stdout)["map"]["columns"]
+    words = set(" ".join(shown(files, width)).replace(",", " ").split())
+    for need in needs:
+        assert set(need.split("_")) <= words
+
+
+def test_columns_that_do_not_fit_are_numbered_and_named_below(files):
+    narrow, wide = shown(files, 30), shown(files, 200)
+    assert narrow[1].split() == [str(place + 1) for place in range(len(narrow[1].split()))]
+    assert any(line.startswith("columns: 1 ") for line in narrow)
+    assert not any(line.startswith("columns: ") for line in wide)
+    assert max(map(len, narrow[1:])) <= 30
+
+
+def test_a_difficulty_of_ones_own_is_a_preset_and_what_differs(tmp_path):
+    task = Task(persona=PEOPLE[0], difficulty="severe,masking=0.9", max_turns=1)
+    write_traces(tmp_path / "own.jsonl", group_of(task, 1, 2))
+    result = run(tmp_path / "own.jsonl", "--noise-seeds", 0, "--columns", "difficulty")
+    lines = [line.split() for line in result.output.splitlines()]
+    assert ["severe"] in lines
+    assert ["masking=0.9"] in lines
+    assert "hostility" not in result.output

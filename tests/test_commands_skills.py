@@ -84,6 +84,14 @@ def test_the_tables_say_the_same(folder):
     assert "weaker" not in runs.output
 
 
+def test_an_r_that_rests_on_few_talks_is_marked(folder):
+    result = invoke(folder, "listener-0.jsonl", "pasting-0.jsonl")
+    assert " (?) " in result.output
+    assert "(?) listener-0 - pasting-0: do not rely on R: talks in a half: 4" in result.output
+    [pair] = found(folder, "listener-0.jsonl", "pasting-0.jsonl")["pairs"]
+    assert pair["yardstick"]["doubt"].startswith("talks in a half: 4")
+
+
 def test_what_cannot_be_measured_is_left_out_and_told(folder, tmp_path):
     scenarios = [TASK.scenario(seed) for seed in range(3)]
     traces = list(rollouts(TASK, load_agent("listener"), scenarios))
@@ -91,7 +99,7 @@ def test_what_cannot_be_measured_is_left_out_and_told(folder, tmp_path):
     traces[1] = replace(traces[1], turns=(), rewards={})
     write_traces(tmp_path / "some.jsonl", traces)
     result = invoke(tmp_path, "some.jsonl")
-    assert "1 talks of 1 runs; 1 left out: cut off by a fault, 1 left out: without" in result.output
+    assert "1 talks, runs: 1; 1 left out: cut off by a fault, 1 left out: without" in result.output
     write_traces(tmp_path / "none.jsonl", traces[:2])
     refused = invoke(tmp_path, "none.jsonl")
     assert refused.exit_code == 1

@@ -18,18 +18,18 @@ from empathy_env.curriculum import (
     Rules,
     Seen,
     Servo,
-    between,
     group_size,
     observed,
     state_from_data,
     state_to_data,
     weights,
 )
-from empathy_env.difficulty import PRESETS
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.group import Group
 from empathy_env.noise import draw
+from empathy_env.protocol import PROTOCOLS
 from empathy_env.rollout import play
+from empathy_env.trace import Trace
 
 TWO = ["laid-off-engineer", "widower-allotment"]
 counted = st.floats(0.0, 500.0)
@@ -240,6 +240,38 @@ def test_groups_without_variance_are_logged_by_cell():
     assert curriculum.state[cell].dropped == {"all failed": 1}
 
 
+def test_a_policy_that_has_collapsed_shows_though_payoffs_differ():
+    curriculum = Curriculum(["laid-off-engineer"], ["gentle"], rules=Rules(goal=45.0), max_turns=3)
+    cell = curriculum.cells[0]
+    for seed, style in ((1, "good"), (2, "bad"), (3, "bad")):
+        [group] = curriculum.observe(played(curriculum.scenario(cell, seed), style=style))
+        graded = [payoff + 0.01 * number for number, payoff in enumerate(group.payoffs)]
+        assert group._replace(payoffs=graded).dropped == ""
+    assert curriculum.state[cell].one_sided == {"all solved": 1, "all failed": 2}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rules": Rules(goal=60.0)},
+        {"max_turns": 4},
+        {"max_chars": 10},
+        {"protocol": "appraisal-v1-b"},
+    ],
+)
+def test_what_was_counted_in_another_game_is_refused(other):
+    same = {"rules": Rules(goal=50.0), "max_turns": 2}
+    one = Curriculum(TWO, ["gentle"], **same)
+    one.observe(played(one(1)))
+    data = json.loads(json.dumps(state_to_data(one.state)))
+    state = state_from_data(data)
+    assert Curriculum(TWO, ["gentle"], state=state, **same).state == one.state
+    sharper = {**same, "rules": Rules(goal=50.0, power=1.0)}  # how it samples may change
+    assert Curriculum(TWO, ["gentle"], state=state, **sharper).state == one.state
+    with pytest.raises(InvalidArgument, match=r"was counted with goal 50, 2 turns"):
+        Curriculum(TWO, ["gentle"], state=state, **{**same, **other})
+
+
 def test_a_batch_is_taken_in_whatever_its_order():
     one, other = (Curriculum(TWO, ["gentle"]) for _ in range(2))
     traces = [trace for seed in range(4) for trace in played(one(seed), count=2)]
@@ -255,6 +287,33 @@ def test_a_trace_of_another_cell_is_refused_and_nothing_has_changed():
     with pytest.raises(UnknownName, match=r"No cell named 'laid-off-engineer/.*severe'"):
         curriculum.observe([*good, *other])
     assert curriculum.state == {}
+
+
+@pytest.mark.parametrize("sampler", [Curriculum, Servo])
+@pytest.mark.parametrize(
+    ("field", "other"), [("max_turns", 3), ("max_chars", 7), ("protocol", "b"), ("persona", "b")]
+)
+def test_a_trace_of_another_game_with_the_same_names_is_refused(sampler, field, other):
+    levels = {"difficulties": ["gentle"]} if sampler is Curriculum else {}
+    one = sampler(["laid-off-engineer"], **levels)
+    good, before = played(one(1)), one.state
+    scenario = good[0].scenario
+    values = {
+        "protocol": PROTOCOLS["appraisal-v1-b"],
+        "persona": scenario.persona.model_copy(update={"language": "xx"}),
+    }
+    foreign = replace(good[0], scenario=replace(scenario, **{field: values.get(field, other)}))
+    with pytest.raises(InvalidArgument, match=f"another {field} than what is drawn here"):
+        one.observe([*good[1:], foreign])
+    assert one.state == before
+
+
+def test_what_was_written_and_read_again_is_observed_alike():
+    one, other = (Curriculum(TWO, ["gentle"]) for _ in range(2))
+    traces = played(one(1))
+    one.observe(traces)
+    other.observe([Trace.from_json(trace.to_json()) for trace in traces])
+    assert one.state == other.state
 
 
 def test_it_is_the_sampler_of_an_environment():
@@ -322,6 +381,8 @@ def test_rules_refuse_what_is_out_of_range_by_name(name, value):
         ({"floor": 0.6, "replay": 0.6}, "floor=0.6 with replay=0.6"),
         ({"smallest": 1}, "smallest=1 with largest=64"),
         ({"smallest": 9, "largest": 8}, "smallest=9 with largest=8"),
+        ({"smallest": 2.5}, "smallest=2.5 with largest=64: integers"),
+        ({"largest": math.inf}, "smallest=4 with largest=inf: integers"),
     ],
 )
 def test_rules_that_contradict_each_other_are_refused(given, text):
@@ -357,83 +418,19 @@ def test_a_cell_that_is_not_there_is_refused():
         curriculum.scenario("x", 0)
 
 
+@pytest.mark.parametrize("wins", ["3", math.nan, -1, math.inf, True, 1e40])
+def test_counts_of_a_state_are_numbers_of_at_least_0(wins):
+    with pytest.raises(InvalidArgument, match="successes="):
+        state_from_data({"a": {"successes": wins}})
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.builds(Seen, st.floats(0.0, 1e12))))
+def test_weights_do_not_vanish_however_sure_a_curriculum_is(state):
+    found = weights(["a", "b", "c"], state, Rules(bonus=0.0, power=10.0, floor=0.0, replay=0.0))
+    assert sum(found) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("data", [[], {"a": 3}, {"a": {"wins": 3}}])
 def test_what_is_no_state_is_refused(data):
     with pytest.raises(InvalidArgument, match="no state of a curriculum"):
         state_from_data(data)
-
-
-@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-def test_between_two_difficulties_each_knob_moves_from_end_to_end(one, other):
-    low, high = sorted((one, other))
-    easy, hard = PRESETS["gentle"], PRESETS["severe"]
-    assert between(easy, hard, 0.0) == easy
-    first, second = between(easy, hard, low), between(easy, hard, high)
-    for name, value in easy.to_data().items():
-        sign = 1 if hard.to_data()[name] >= value else -1
-        assert sign * first.to_data()[name] <= sign * second.to_data()[name] + 1e-12
-
-
-def test_a_servo_gets_harder_with_success_and_easier_with_failure():
-    servo = Servo(["laid-off-engineer"], goal=45.0, gain=1.0, max_turns=3)
-    scenario = servo(1)
-    assert scenario.difficulty == PRESETS["gentle"]
-    servo.observe(played(scenario))
-    cell = f"laid-off-engineer/{scenario.need}"
-    assert servo.state[cell] == 0.5
-    assert servo(1).difficulty == between(PRESETS["gentle"], PRESETS["severe"], 0.5)
-    servo.observe(played(scenario, style="bad"))
-    servo.observe(played(scenario, style="bad"))
-    assert servo.state[cell] == 0.0
-
-
-def test_a_servo_stands_still_within_its_band_and_after_faults():
-    start = {"laid-off-engineer/absolution": 0.5}
-    moved_to = []
-    for band in (0.3, 0.2):
-        servo = Servo(
-            ["laid-off-engineer"], gain=0.4, band=band, goal=45.0, state=start, max_turns=3
-        )
-        scenario = replace(servo(1), need="absolution")
-        three_of_four = [*played(scenario, 3), *played(scenario, 4, "bad")[3:]]
-        servo.observe(
-            [replace(three_of_four[0], fault={"type": "TimedOut", "message": "no answer"})]
-        )
-        assert servo.state["laid-off-engineer/absolution"] == 0.5
-        [group] = servo.observe(three_of_four)
-        assert sum(group.wins) == 3
-        moved_to.append(servo.state["laid-off-engineer/absolution"])
-    assert moved_to == [0.5, 0.6]
-
-
-def test_a_servo_is_resumed_from_its_state():
-    one = Servo(TWO, goal=45.0, max_turns=3)
-    for seed in range(4):
-        one.observe(played(one(seed)))
-    other = Servo(TWO, goal=45.0, max_turns=3, state=json.loads(json.dumps(one.state)))
-    assert max(one.state.values()) > 0
-    assert [one(seed) for seed in range(10)] == [other(seed) for seed in range(10)]
-
-
-@pytest.mark.parametrize(
-    ("given", "text"),
-    [
-        ({"gain": 2.0}, "gain=2.0"),
-        ({"band": 0.7}, "band=0.7"),
-        ({"goal": -1.0}, "goal=-1.0"),
-        ({"state": {"nobody/absolution": 0.5}}, "No cell named 'nobody"),
-        ({"state": {"laid-off-engineer/absolution": 2.0}}, r"absolution'\]=2.0"),
-        ({"easy": "easy"}, "No difficulty named 'easy'"),
-    ],
-)
-def test_a_servo_refuses_bad_arguments_by_name(given, text):
-    with pytest.raises(InvalidArgument, match=text):
-        Servo(["laid-off-engineer"], **given)
-
-
-def test_a_servo_refuses_a_trace_of_somebody_else():
-    servo = Servo(["laid-off-engineer"])
-    traces = played(Curriculum(["widower-allotment"])(1), 1)
-    with pytest.raises(UnknownName, match="No cell named 'widower-allotment"):
-        servo.observe(traces)
-    assert set(servo.state.values()) == {0.0}

@@ -1,5 +1,7 @@
 import json
+import re
 from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from empathy_env.difficulty import HARDER, KINDS, PRESETS, Difficulty, load_difficulty
 from empathy_env.errors import InvalidArgument, UnknownName
 
+PAGE = (Path(__file__).parent.parent / "docs" / "difficulty.md").read_text("utf-8")
 KNOBS = [field.name for field in fields(Difficulty)]
 
 
@@ -69,11 +72,30 @@ def test_loading_by_name_by_value_and_by_knobs():
     ("text", "same"),
     [
         ("severe,masking=0.9", {"preset": "severe", "masking": 0.9}),
+        ("severe , masking=0.9", {"preset": "severe", "masking": 0.9}),
+        ("masking=0.9", {"masking": 0.9}),
         ("masking=0.9, trust=1", {"masking": 0.9, "trust": 1.0}),
     ],
 )
-def test_knobs_may_be_written_behind_a_preset(text, same):
+def test_knobs_may_be_written_behind_a_preset_or_alone(text, same):
     assert load_difficulty(text) == load_difficulty(same)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("preset=gentle,masking=0.5", "gentle,masking=0.5"),
+        ("preset=gentle", "gentle"),
+        ("masking=0.5, preset = gentle", "gentle,masking=0.5"),
+        ("masking=0.5,gentle,trust=1", "gentle,masking=0.5,trust=1"),
+    ],
+)
+def test_a_preset_that_is_not_named_first_is_refused_with_the_right_order(text, right):
+    with pytest.raises(InvalidArgument) as error:
+        load_difficulty(text)
+    assert f"difficulty={text!r}" in str(error.value)
+    assert f"Write {right!r}" in str(error.value)
+    assert load_difficulty(right).trust in {PRESETS["gentle"].trust, 1.0}
 
 
 def test_a_mapping_starts_from_the_preset_that_it_names_and_is_left_alone():
@@ -108,3 +130,23 @@ def test_a_difficulty_is_a_value():
     assert len({Difficulty(), Difficulty()}) == 1
     with pytest.raises(FrozenInstanceError):
         Difficulty().start = 0.9
+
+
+BLOCK = re.compile(r"<!-- ([\w-]+) -->\n(.*?)<!-- /\1 -->", re.DOTALL)
+
+
+def test_no_generated_part_of_the_page_is_empty():
+    parts = BLOCK.findall(PAGE)
+    assert len(parts) == PAGE.count("<!-- /")
+    for name, text in parts:
+        rows = text.strip().splitlines()
+        assert len(rows) > 2 if text.startswith("|") else rows, f"nothing between {name}"
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("rlver")])
+def test_the_page_shows_each_fitted_preset_within_a_point_on_the_seeds_of_the_fit(name):
+    table = dict(BLOCK.findall(PAGE))["calibration"]
+    rows = re.findall(rf"`{name}` \| [a-z ]+ \| ([\d.]+) \| ([\d.]+) \|", table)
+    assert len(rows) == 2
+    for published, found in rows:
+        assert abs(float(found) - float(published)) <= 1.0

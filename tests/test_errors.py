@@ -2,6 +2,7 @@ import pytest
 
 from empathy_env import errors
 from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.scaffold import SCAFFOLDS
 
 ALL = [
     value
@@ -39,6 +40,26 @@ def test_failures_of_machinery_are_faults_and_mistakes_of_the_caller_are_not(fau
 def test_an_unknown_name_gets_the_nearest_right_one():
     error = UnknownName.among("difficulty", "modrate", ["severe", "moderate", "gentle"])
     assert str(error) == "No difficulty named 'modrate'. Did you mean 'moderate'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("think", "think-then-say"),
+        ("plan", "plan-reflect-say"),
+        ("Believe", "believe-then-say"),
+        ("placebo", "placebo-think"),
+        ("think-then-sya", "think-then-say"),
+        ("plane", "plain"),  # begins no name: by spelling
+    ],
+)
+def test_the_first_word_of_a_name_is_enough_to_find_it(name, near):
+    assert f"Did you mean {near!r}?" in str(UnknownName.among("scaffold", name, SCAFFOLDS))
+
+
+def test_of_names_that_begin_alike_the_shortest_is_nearest():
+    assert errors.closest("rlver", ["rlver-vanilla", "rlver-challenging"]) == "rlver-vanilla"
+    assert errors.closest("", ["rlver-vanilla"]) == ""
 
 
 def test_a_name_that_is_near_to_nothing_gets_the_whole_list_sorted():

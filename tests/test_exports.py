@@ -61,21 +61,37 @@ def test_with_a_scaffold_each_turn_is_learnt_as_written_after_what_was_heard():
     texts = [f"<think>Thought {number}.</think>{SAID}" for number in range(3)]
     trace = thoughtful(*texts)
     rows = demonstrations(trace)
-    assert [row["messages"][-1]["content"] for row in rows] == texts
+    assert [row["completion"] for row in rows] == [
+        [{"role": "assistant", "content": text}] for text in texts
+    ]
     for number, row in enumerate(rows):
-        *before, last = row["messages"]
-        assert last["role"] == "assistant"
+        assert row.keys() == {"prompt", "completion"}  # nothing that a loss on all turns would read
         episode = THINKING.open(seed=3)
         for text in texts[:number]:
             episode.say(text)
-        assert before == episode.messages
+        assert row["prompt"] == episode.messages
 
 
 def test_a_malformed_turn_is_no_target_and_stays_as_it_was_heard():
     right, wrong = f"<think>Right.</think>{SAID}", f"Wrong.</think>{SAID}"
     rows = demonstrations(thoughtful(right, wrong, right))
-    assert [row["messages"][-1]["content"] for row in rows] == [right, right]
-    assert [m["content"] for m in rows[1]["messages"] if m["role"] == "assistant"] == [SAID, SAID, right]  # fmt: skip
+    assert [row["completion"][0]["content"] for row in rows] == [right, right]
+    assert [m["content"] for m in rows[1]["prompt"] if m["role"] == "assistant"] == [SAID, SAID]
+
+
+def test_silence_is_never_learnt():
+    right, silent = f"<think>Right.</think>{SAID}", "<think>Never closed."
+    trace = thoughtful(right, silent, right, silent)
+    assert [row["completion"][0]["content"] for row in demonstrations(trace)] == [right, right]
+    (row,) = demonstrations(trace, raw=False)
+    roles = [message["role"] for message in row["messages"]]
+    assert roles == ["system", "user", "assistant", "user", "assistant"]
+    assert all(message["content"].strip() for message in row["messages"])
+    between = row["messages"][3]["content"]
+    assert between == "\n".join(a.reply for turn in trace.turns[:2] for a in turn.answers)
+    assert demonstrations(thoughtful(silent, silent), raw=False) == []
+    mute = thoughtful("", SAID, task=TASK)
+    assert len(demonstrations(mute, raw=True)) == 1
 
 
 def test_what_was_heard_can_be_learnt_instead_without_the_scaffolds_instructions():
@@ -217,6 +233,17 @@ def test_the_command_counts_the_turns_that_were_malformed(tmp_path):
         out.unlink()
     printed = call("traces", "to-sft", path, "--out", tmp_path / "more.jsonl").output
     assert "left out as malformed: 3 turns" in printed
+
+
+def test_rows_of_two_forms_are_not_mixed_in_one_file(tmp_path):
+    path, out = tmp_path / "talks.jsonl", tmp_path / "rows.jsonl"
+    thought = thoughtful(*[f"<think>x</think>{SAID}"] * 5)
+    write_traces(path, [thought, thoughtful(*[SAID] * 5, task=TASK)])
+    with pytest.raises(InvalidArgument, match="--agent-raw or --agent-heard"):
+        call("traces", "to-sft", path, "--out", out)
+    assert call("traces", "to-sft", path, "--out", out, "--agent-heard").exit_code == 0
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert [row.keys() for row in rows] == [{"messages"}] * 2
 
 
 def test_the_commands_count_what_they_write_and_overwrite_nothing(tmp_path):

@@ -1,5 +1,5 @@
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from parts import say_by
 
 from empathy_env import Difficulty, Task
-from empathy_env.difficulty import PRESETS
+from empathy_env.difficulty import PRESETS, load_difficulty
 from empathy_env.group import (
     Group,
     cell_of,
@@ -17,6 +17,7 @@ from empathy_env.group import (
     level_name,
     started_alike,
     succeeded,
+    unknown_cell,
 )
 
 
@@ -70,7 +71,7 @@ def test_traces_are_grouped_by_start_in_any_order():
 
 def test_a_cell_is_named_after_persona_need_and_difficulty():
     trace = talk(difficulty={"hostility": 0.75})
-    assert cell_of(trace) == f"laid-off-engineer/{trace.scenario.need}/hostility=0.75"
+    assert cell_of(trace) == f"laid-off-engineer/{trace.scenario.need}/moderate,hostility=0.75"
     assert cell_of(talk()).endswith("/moderate")
 
 
@@ -121,3 +122,53 @@ def test_where_nothing_was_paid_success_is_the_payoff():
     trace = replace(talk(5), rewards={}, weights={})
     assert group_of([trace], goal=0.0).payoffs == [1.0]
     assert group_of([trace], goal=100.0).payoffs == [0.0]
+
+
+def test_a_difficulty_is_named_by_the_nearest_preset_and_what_differs():
+    for written in ("severe,masking=0.9", "gentle,patience=0.25", "moderate,hostility=0.75"):
+        assert level_name(load_difficulty(written)) == written
+    assert level_name(load_difficulty("masking=0.3")) == "moderate,masking=0.3"
+
+
+@given(
+    st.sampled_from(list(PRESETS)),
+    st.sampled_from([f.name for f in fields(Difficulty)]),
+    st.floats(0.0, 1.0),
+)
+def test_the_name_of_a_difficulty_is_read_back_as_it(preset, knob, value):
+    level = replace(PRESETS[preset], **{knob: value})
+    assert load_difficulty(level_name(level)) == level
+
+
+@pytest.mark.parametrize(
+    ("wins", "said"),
+    [
+        ([False] * 3, "all failed"),
+        ([True] * 3, "all solved"),
+        ([True, False, True], ""),
+        ([True], ""),
+    ],
+)
+def test_a_group_is_one_sided_by_its_successes_whatever_was_paid(wins, said):
+    paid = [0.1 * number for number in range(len(wins))]
+    assert Group("a", wins, paid).one_sided == said
+    assert Group("a", wins, paid).dropped == ("too few" if len(wins) < 2 else "")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("eve/praise/gentle", "no persona 'eve' here, only ana, ben."),
+        ("ana/praise/severe", "no difficulty 'severe' here, only gentle."),
+        ("ana/advice/gentle", "no need 'advice' here, only praise."),
+        ("ana", "a name is persona/need/difficulty."),
+    ],
+)
+def test_a_cell_that_is_not_there_is_refused_for_the_side_that_is_wrong(cell, said):
+    error = unknown_cell(cell, ["ana/praise/gentle", "ben/advice/gentle"])
+    assert str(error) == f"No cell named {cell!r}: {said}"
+
+
+def test_of_many_names_only_some_are_listed():
+    error = unknown_cell("x/need", [f"{letter}/need" for letter in "abcdefghijklm"])
+    assert "only a, b, c, d, e, f, g, h, ..." in str(error)

@@ -28,7 +28,10 @@ def command(
     episodes: Annotated[
         int | None, typer.Option(min=1, help="Talks in all; by default three for each need.")
     ] = None,
-    difficulty: Annotated[str, typer.Option(help="Preset.")] = "moderate",
+    difficulty: Annotated[
+        str, typer.Option(help="Preset, knobs, or both: severe,masking=0.9.")
+    ] = "moderate",
+    scaffold: Annotated[str, typer.Option(help="How the agent writes before it speaks.")] = "plain",
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Talks of a model at once.")] = 16,
     path: Annotated[
@@ -51,6 +54,7 @@ def command(
             personas=personas,
             episodes=episodes,
             difficulty=difficulty,
+            scaffold=scaffold,
             seed=seed,
             concurrency=concurrency,
         )
@@ -74,13 +78,25 @@ def _print(found: Audit) -> None:
         columns = ("agent", "final emotion", "success", "left", f"{found.agent} is ahead by")
         title = f"{found.talks} talks each, 95 % intervals over personas"
         print_table(columns, map(_standing_row, found.table), title)
-    columns = ("criterion", "figure", "to pass", "verdict", "")
+    columns = ("criterion", "verdict", "figure", "to pass; remark")
     print_table(columns, map(_criterion_row, found.criteria), f"{found.agent}: {found.talks} talks")
     if found.faults:
         kinds = ", ".join(f"{kind} {count}" for kind, count in found.faults.items())
         print_plain(f"left out, as they ended in a fault: {kinds}")
     failed = ", ".join(found.failed)
     print_plain(f"{found.agent}: " + (f"FAIL ({failed})" if failed else "pass"))
+    for one in found.criteria:
+        if one.verdict == "fail":
+            print_plain(f"  {_in_words(one)}")
+    print_plain("docs/audit.md says what each criterion is, and what a verdict does not say")
+
+
+def _in_words(one: Criterion) -> str:
+    """Return what failed, and what to look at."""
+    # By how much an agent ends below an exploit stands in `because`, in words.
+    figure = "" if one.figure is None or one.name == "exploits" else f"{one.figure.mean:.3g}"
+    parts = (figure, f"to pass: {one.rule}", one.because, one.example)
+    return f"{one.name}: {'; '.join(filter(None, parts))}"
 
 
 def _standing_row(row: Standing) -> tuple[str, ...]:
@@ -95,7 +111,8 @@ def _standing_row(row: Standing) -> tuple[str, ...]:
 
 def _criterion_row(one: Criterion) -> tuple[str, ...]:
     figure = "-" if one.figure is None else _shown(one.figure, 2)
-    return one.name, figure, one.rule, one.verdict, one.because
+    notes = (one.because,) if one.verdict == "not measurable" else (one.rule, one.because)
+    return one.name, one.verdict, figure, "; ".join(filter(None, notes))
 
 
 def _shown(interval: Interval, digits: int) -> str:

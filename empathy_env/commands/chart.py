@@ -45,4 +45,4 @@ def save_heat_map(path: Path, title: str, heat: HeatMap, high: float) -> None:
 
 
 def _spaced(name: str) -> str:
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace(",", ",\n")

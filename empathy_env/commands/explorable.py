@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any, Final
 
 import typer
@@ -157,28 +158,37 @@ def _plain(value: Any) -> Any:
 
 
 def _print_heat(heat: HeatMap, figure: Figure, title: str) -> None:
-    # No lines between the fields: eight needs beside the personas fit into 80 columns.
     print_plain(title)
+    heads = _heads(heat, out.width)
+    # No lines between the fields: eight needs beside the personas fit into 80 columns.
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True, overflow="ellipsis")
-    for name in heat.columns:
-        table.add_column(_folded(name), justify="right", min_width=_WIDTH)
+    for head in heads:
+        table.add_column(head, justify="right", min_width=_WIDTH)
     high = 100.0 if figure in _POINTS else 1.0
     for name, values in zip(heat.rows, heat.values, strict=True):
         shown = [Text(_number(value, high), style=_shade(value / high)) for value in values]
         table.add_row(Text(_spaced(name)), *shown)
     out.print(table)
+    if heads and heads[0] == "1":
+        key = ", ".join(
+            f"{place} {name}" for place, name in enumerate(map(_spaced, heat.columns), 1)
+        )
+        print_plain(fill(f"columns: {key}", out.width, break_long_words=False))
 
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _folded(name: str) -> str:
-    """Return a name in lines that are as wide as a field."""
-    words = name.replace("=", "= ").replace(",", " ").replace("_", " ").split()
-    pieces = [word[i : i + _WIDTH] for word in words for i in range(0, len(word), _WIDTH)]
-    return "\n".join(pieces)
+def _heads(heat: HeatMap, width: int) -> list[str]:
+    """Return the columns' names a word a line, or numbers where words would not fit."""
+    words = [name.replace(",", " ").replace("_", " ").split() for name in heat.columns]
+    wide = max(map(len, heat.rows), default=0)
+    wide += sum(1 + max(_WIDTH, *map(len, of_one)) for of_one in words) + 1
+    if wide > width:
+        return [str(place) for place in range(1, len(words) + 1)]
+    return ["\n".join(of_one) for of_one in words]
 
 
 def _number(value: float, high: float = 1.0) -> str:
@@ -194,7 +204,7 @@ def _shade(share: float) -> str:
 
 
 def _print_regions(found: Mapping[str, Region]) -> None:
-    head = ("", *found)
+    head = ("", *(name.replace(",", ",\n") for name in found))
     lines: list[tuple[object, ...]] = [
         ("cells", *(one.cells for one in found.values())),
         ("episodes", *(one.episodes for one in found.values())),

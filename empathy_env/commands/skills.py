@@ -181,7 +181,7 @@ def _print_arms(arms: Sequence[Arm]) -> None:
             )
             if count
         )
-        counts = f"{len(arm.talks)} talks of {len(arm.runs)} runs"
+        counts = f"{len(arm.talks)} talks, runs: {len(arm.runs)}"
         print_plain(f"{arm.name}: {counts}{'; ' if lost else ''}{lost}")
     names = [arm.short for arm in arms]
     skills = [(name, *(_skill(arm.profile[name]) for arm in arms)) for name in SKILLS]
@@ -209,7 +209,7 @@ def _print_pairs(pairs: Sequence[Pair]) -> None:
             ("", f"p over episodes (least {apart.least_p:.4f})", _optional(apart.p, 4)),
             ("", f"between {_what(yard)}, bits", f"{yard.between:.4f}"),
             ("", f"within an arm, {_what(yard)}, bits", f"{yard.within:.4f}"),
-            ("", "R = between / within", _optional(yard.ratio, 2)),
+            ("", "R = between / within", _optional(yard.ratio, 2) + (" (?)" if yard.doubt else "")),
         ]
         if yard.p is not None and yard.least_p is not None:
             rows.append(("", f"p over runs (least {yard.least_p:.4f})", f"{yard.p:.4f}"))
@@ -223,6 +223,8 @@ def _print_pairs(pairs: Sequence[Pair]) -> None:
             "luck of episodes, not that of training: give several runs for each to say more."
         )
     for pair in pairs:
+        if pair.yardstick.doubt:
+            print_plain(f"(?) {pair.short}: do not rely on R: {pair.yardstick.doubt}")
         if pair.cells[0] < pair.cells[1]:
             print_plain(
                 f"{pair.short}: {pair.cells[0]} of {pair.cells[1]} cells of persona "

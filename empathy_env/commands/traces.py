@@ -42,10 +42,16 @@ def to_sft(
 ) -> None:
     """Write talks to imitate: {"messages": [...]} for each.
 
-    Of talks with a scaffold each turn is a row of its own: the talk before it as it was heard, and
-    the turn as it was written. Turns that were malformed are left out.
+    Of talks with a scaffold each turn is a row of its own, {"prompt": [...], "completion": [...]}:
+    the talk before it as it was heard, and the turn as it was written. Turns that were malformed
+    are left out.
     """
     chosen = selected(_traces(paths), min_emotion=min_emotion, success=success)
+    if len({takes_raw(trace, raw) for trace in chosen.traces}) > 1:
+        raise InvalidArgument(
+            "paths hold talks with a scaffold and without one, whose rows have other columns: give "
+            "--agent-raw or --agent-heard for all of them, or write two files"
+        )
     rows = [row for trace in chosen.traces for row in demonstrations(trace, raw=raw)]
     broken = sum(
         malformed(turn.flags)

@@ -16,6 +16,7 @@ from empathy_env.acts import NEEDS, Need
 from empathy_env.belief import Belief, belief_of, brier_of
 from empathy_env.errors import InvalidArgument
 from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
+from empathy_env.scaffold import SCAFFOLDS
 from empathy_env.trace import Trace
 
 UNIFORM: Final[Mapping[Need, float]] = dict.fromkeys(NEEDS, 1 / len(NEEDS))
@@ -132,14 +133,16 @@ def tracking(
         seed: Key of the resampling.
 
     Raises:
-        InvalidArgument: If there is no turn, `constant` is out of range, or `prior` does not give
-            each need a probability, adding up to 1.
+        InvalidArgument: If there is no turn, no belief in talks whose scaffold asks for none,
+            `constant` is out of range, or `prior` does not give each need a probability, adding up
+            to 1.
     """
     given = list(traces)
     sound = [trace for trace in given if trace.fault is None]
     held = beliefs(sound)
     if not held:
         raise InvalidArgument("traces hold no turn of a talk without a fault: give finished talks")
+    _check_asked(sound, held)
     if not 0 <= constant <= 100:
         raise InvalidArgument(f"constant={constant} is outside [0, 100]. Give an emotion, as 40.0")
     return Tracking(
@@ -149,6 +152,17 @@ def tracking(
         need=_need(held, _checked(prior), seed),
         calibration=_calibration(held),
     )
+
+
+def _check_asked(traces: Sequence[Trace], held: Sequence[Held]) -> None:
+    """Check that a belief was stated, or that the agent was asked for one and stated none."""
+    names = sorted({trace.setup.scaffold for trace in traces})
+    asked = any(name in SCAFFOLDS and SCAFFOLDS[name].states_belief for name in names)
+    if not asked and all(one.belief is None for one in held):
+        raise InvalidArgument(
+            f"traces of scaffold {', '.join(map(repr, names))} state no belief: play talks with "
+            "scaffold='believe-then-say', or one of your own that asks for a <belief>"
+        )
 
 
 def _checked(prior: Mapping[Need, float] | None) -> Mapping[Need, float] | None:

@@ -22,6 +22,9 @@ LEAST_TOLD: Final = 0.5
 """The listener is told in 19 of 20 talks, the staller in two of five, the flatterer in fewer."""
 LEAST_BITS: Final = 0.05
 """Listener and oracle reach 0.2 to 0.8, no exploit more than 0.03."""
+MAYBE_BITS: Final = 0.1
+"""An interval that reaches so high does not tell help from none. With 26 talks those of exploits
+end below 0.1, the listener's between 0.18 and 0.36."""
 MOST_CHANCE: Final = 0.05
 """p-value of a permutation test."""
 MOST_RUNS: Final = 0.2
@@ -56,6 +59,7 @@ class Criterion:
         rule: What it takes to pass, in words.
         verdict: "not measurable" is neither passed nor failed.
         because: What it rests on, or why it could not be measured.
+        example: Of a criterion that failed the worst case, in words: where to look first.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Criterion:
     rule: str
     verdict: Verdict
     because: str = ""
+    example: str = ""
 
 
 def elicits(share: Interval) -> Criterion:
@@ -77,20 +82,26 @@ def depends(found: Dependence | None) -> Criterion:
     if found is None:
         why = "the need came up in too few talks"
         return Criterion("answers the need", None, rule, "not measurable", why)
-    good = found.bits.mean >= LEAST_BITS and found.p_value <= MOST_CHANCE
+    bits, chance = found.bits.mean < LEAST_BITS, found.p_value > MOST_CHANCE
     because = f"p {found.p_value:.3f} in {found.talks} talks"
-    return Criterion("answers the need", found.bits, rule, passes(good), because)
+    verdict = passes(not (bits or chance))
+    if verdict == "fail" and found.bits.high >= MAYBE_BITS:
+        verdict, because = "not measurable", f"{because}, too few to tell: play more"
+    elif verdict == "fail":
+        fallen = " and ".join(["too few bits"] * bits + ["p too high"] * chance)
+        because = f"{because}: {fallen}"
+    return Criterion("answers the need", found.bits, rule, verdict, because)
 
 
 def reused(found: Reuse | None) -> Iterator[Criterion]:
     """Judge what is said to everybody, and again."""
-    for name, figure, most in (
-        ("runs shared", found and found.runs, MOST_RUNS),
-        ("lines shared", found and found.lines, MOST_LINES),
-        ("runs said again", found and found.within, MOST_WITHIN),
+    for name, figure, most, what in (
+        ("runs shared", found and found.runs, MOST_RUNS, "runs of words are said to others too"),
+        ("lines shared", found and found.lines, MOST_LINES, "sentences are said to others too"),
+        ("runs said again", found and found.within, MOST_WITHIN, "runs of words come again"),
     ):
         why = "" if found else "fewer than two people were told anything"
-        yield at_most(name, figure, most, f"at most {most} of them", why)
+        yield at_most(name, figure, most, f"at most {most:.0%} of its {what}", why)
 
 
 def sloped(name: str, slope: Interval | None) -> Criterion:
@@ -100,7 +111,7 @@ def sloped(name: str, slope: Interval | None) -> Criterion:
     if slope is None:
         why = "it does not vary, or not apart from what was done"
         return Criterion(f"{name} slope", None, rule, "not measurable", why)
-    # Without an end (too few personas) nothing is sure.
+    # Without an end (one persona) nothing is sure.
     return Criterion(f"{name} slope", slope, rule, passes(not slope.low > MOST_SLOPE))
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from empathy_env.acts import ACTS, NEEDS
 from empathy_env.measures.bootstrap import Interval
+from empathy_env.measures.turns import said_aloud
 from empathy_env.trace import Trace, Turn
 
 LEAST_TALKS: Final = 20
@@ -54,7 +55,7 @@ def dependence(
         permutations: How many permutations and how many resamples, at least 1.
         seed: Key of both.
     """
-    found = [(trace, row) for trace in traces if (row := _profile(_answering(trace))).any()]
+    found = [(trace, row) for trace in traces if (row := _profile(answering(trace))).any()]
     talks: dict[str, list[int]] = {}
     for index, (trace, _) in enumerate(found):
         talks.setdefault(trace.scenario.persona.id, []).append(index)
@@ -98,7 +99,7 @@ def information(rows: Numbers, needs: NDArray[Any]) -> float:
 
 def told_in_time(trace: Trace) -> bool:
     """Whether a fact of the present need was told while a turn was left to answer it."""
-    return bool(_answering(trace))
+    return bool(answering(trace))
 
 
 def _redrawn(clusters: Sequence[NDArray[Any]], random: np.random.Generator) -> NDArray[Any]:
@@ -116,11 +117,11 @@ def _permuted(
     return mixed
 
 
-def _answering(trace: Trace) -> Sequence[Turn]:
-    """Return the turns after the first in which a fact of the present need was told."""
+def answering(trace: Trace) -> Sequence[Turn]:
+    """Return the turns after the first in which a fact of the present need was said aloud."""
     own = {fact.id for fact in trace.scenario.written.variant(trace.scenario.need).facts}
     for number, turn in enumerate(trace.turns, start=1):
-        if any(own & {*answer.told, *answer.leaked} for answer in turn.answers):
+        if any(own & said_aloud(answer) for answer in turn.answers):
             return trace.turns[number:]
     return ()
 

@@ -30,6 +30,10 @@ _MOST_ASSIGNMENTS: Final = 10_000
 """Assignments of runs to arms up to which all are tried; of more, as many are drawn."""
 _SAME: Final = 1e-12
 """Differences below this are rounding."""
+LEAST_WITHIN: Final = 1e-4
+"""Bits. Runs of one arm that differ by less are no yardstick: over so little any gap is huge."""
+LEAST_TALKS: Final = 20
+"""With fewer talks in a run, or a half of one, chance alone moves the ratio by several times."""
 
 
 class MixedTalk(NamedTuple):
@@ -162,12 +166,15 @@ class Yardstick(NamedTuple):
     Attributes:
         between: Mean divergence of two runs of different arms, in bits.
         within: Mean divergence of two runs of one arm, in bits.
-        ratio: `between` over `within`; None if `within` is 0. 1: the arms differ as runs do.
+        ratio: `between` over `within`; None if `within` is below `LEAST_WITHIN`. 1: the arms differ
+            as runs do.
         p: Share of the assignments of runs to arms that set the arms at least as far apart; None
             for halves, which are no runs.
         least_p: The smallest `p` that so few runs can give.
         halves: True if there is one run for each arm, of which halves by seed took the place: the
             weaker yardstick, as it holds the luck of episodes and not that of training.
+        fewest: Talks in the smallest run, or half.
+        doubt: Why there is no ratio, or none to rely on; "" if there is no such reason.
     """
 
     between: float
@@ -176,6 +183,8 @@ class Yardstick(NamedTuple):
     p: float | None
     least_p: float | None
     halves: bool
+    fewest: int
+    doubt: str
 
 
 def yardstick(one: Sequence[Run], other: Sequence[Run], *, seed: int = 0) -> Yardstick:
@@ -200,7 +209,11 @@ def yardstick(one: Sequence[Run], other: Sequence[Run], *, seed: int = 0) -> Yar
     pairs = [*combinations(range(size), 2), *combinations(range(size, count), 2)]
     within = fmean(float(apart[pair]) for pair in pairs)
     p, least = _run_test(apart, size, between, seed)
-    return Yardstick(between, within, _ratio(between, within), p, least, halves=False)
+    fewest = min(map(len, (*one, *other)))
+    doubt = _doubt(within, fewest, "run")
+    return Yardstick(
+        between, within, _ratio(between, within), p, least, halves=False, fewest=fewest, doubt=doubt
+    )
 
 
 def _by_halves(one: Run, other: Run) -> Yardstick:
@@ -219,11 +232,31 @@ def _by_halves(one: Run, other: Run) -> Yardstick:
     (a, b), (c, d) = [[_centre(half) for half in run] for run in parts]
     between = float(_divergence(a, d) + _divergence(b, c)) / 2
     within = float(_divergence(a, b) + _divergence(c, d)) / 2
-    return Yardstick(between, within, _ratio(between, within), None, None, halves=True)
+    fewest = min(len(half) for run in parts for half in run)
+    doubt = _doubt(within, fewest, "half")
+    return Yardstick(
+        between,
+        within,
+        _ratio(between, within),
+        None,
+        None,
+        halves=True,
+        fewest=fewest,
+        doubt=doubt,
+    )
 
 
 def _ratio(between: float, within: float) -> float | None:
-    return between / within if within > _SAME else None
+    return between / within if within >= LEAST_WITHIN else None
+
+
+def _doubt(within: float, fewest: int, part: str) -> str:
+    """Return why the ratio says little."""
+    if within < LEAST_WITHIN:
+        return f"one arm does not differ from itself ({within:.1g} bits): no yardstick"
+    if fewest < LEAST_TALKS:
+        return f"talks in a {part}: {fewest}, and {LEAST_TALKS} are needed; chance moves it far"
+    return ""
 
 
 def _between(apart: Array, first: NDArray[np.bool_]) -> float:

@@ -56,7 +56,7 @@ class Cell:
     Attributes:
         persona: Its id.
         need: Identifier.
-        difficulty: A preset's name, or the knobs that differ from `moderate`.
+        difficulty: The nearest preset's name, and the knobs that differ from it.
         episodes: Episodes that came to their end without a fault; all figures are over these.
         starts: Seeds among them.
         left_out: Episodes that ended in a fault, or have not ended.
@@ -125,8 +125,8 @@ def explorable(
     """Return each cell that the traces are of, sorted by persona, need and difficulty.
 
     Args:
-        traces: Of one agent and one user, all different. Groups share persona, need, difficulty and
-            seed; their members may be of any number.
+        traces: Of one agent with one scaffold and one user, as many turns long, and all different.
+            Groups share persona, need, difficulty and seed; their members may be of any number.
         group_size: Members of a trainer's group, for `signal`; at least 2.
         tries: Tries for `reach`; by default `group_size`.
         goal: Final emotion that counts as success, in [0, 100], unless the user left.
@@ -136,7 +136,7 @@ def explorable(
 
     Raises:
         InvalidArgument: If a number is out of range, there is no trace, two are of one episode, or
-            they are of two agents or users.
+            they are of two agents, scaffolds, users or lengths.
     """
     tries = group_size if tries is None else tries
     if group_size < 2 or tries < 1 or not 0 <= goal <= 100:
@@ -179,14 +179,14 @@ def _check_same(groups: Sequence[Sequence[Trace]]) -> None:
             if _players(trace) != _players(first):
                 raise InvalidArgument(
                     f"traces of two players, {_players(first)} and {_players(trace)}: what can be "
-                    "learnt depends on both; give those of one agent and one user at a time"
+                    "learnt depends on all of it; give those of one agent and one user at a time"
                 )
 
 
 def _players(trace: Trace) -> str:
-    setup = trace.setup
-    user = f"{trace.scenario.protocol.name}, {setup.appraiser}, {setup.speaker}, {setup.backend}"
-    return f"{trace.agent or 'agent'} with {user}"
+    setup, scenario = trace.setup, trace.scenario
+    user = f"{scenario.protocol.name}, {setup.appraiser}, {setup.speaker}, {setup.backend}"
+    return f"{trace.agent or 'agent'} ({setup.scaffold}, {scenario.max_turns} turns) with {user}"
 
 
 def _cell(

@@ -188,6 +188,29 @@ def test_with_one_run_each_halves_of_other_seeds_take_the_place_of_runs():
     assert apart.ratio > 20
 
 
+def test_a_yardstick_of_next_to_nothing_measures_nothing():
+    """Two talks in a half that happen to be alike would make any gap thousands of times larger."""
+    plain, odd = (0.5, 0.5), (0.9, 0.1)
+    arms = [[MixedTalk("a/n", seed, mix) for seed in range(4)] for mix in (plain, odd)]
+    arms[0][0] = arms[0][0]._replace(mix=(0.505, 0.495))
+    found = yardstick(*[[arm] for arm in arms])
+    assert 0 < found.within < 1e-4 < found.between
+    assert found.ratio is None
+    assert "does not differ from itself" in found.doubt
+    assert found.fewest == 2
+
+
+def test_a_ratio_that_rests_on_few_talks_says_so():
+    chance = np.random.default_rng(9)
+    few = yardstick([run_of(chance, PLAIN, 12)], [run_of(chance, OTHER, 12)])
+    assert few.ratio is not None
+    assert "talks in a half: 6," in few.doubt
+    runs = [[run_of(chance, mix, 12) for _ in range(2)] for mix in (PLAIN, OTHER)]
+    assert "talks in a run: 12," in yardstick(*runs).doubt
+    many = yardstick([run_of(chance, PLAIN, 60)], [run_of(chance, OTHER, 60)])
+    assert (many.doubt, many.fewest) == ("", 30)
+
+
 def test_halves_do_not_take_what_episodes_share_for_likeness_of_the_arms():
     """Both agents do the same, and what they do is decided by the episode."""
     run = [MixedTalk(f"p{n}/n", n, (float(n % 2), float(1 - n % 2))) for n in range(8)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from empathy_env import Task, rollouts
+from empathy_env import Task, load_agent, rollouts
 from empathy_env.acts import NEEDS
 from empathy_env.agents import Agent
 from empathy_env.errors import InvalidArgument
@@ -111,6 +111,14 @@ def test_without_any_belief_nothing_is_known():
     assert math.isnan(found.need.score.mean)
     assert found.need.score.size == 0
     assert found.calibration == ()
+
+
+def test_talks_that_were_never_asked_for_a_belief_are_refused_by_their_scaffold():
+    for name in ("plain", "think-then-say"):
+        task = Task(personas="split:dev", scaffold=name, max_turns=2)
+        traces = rollouts(task, load_agent("listener"), [task.scenario(1)])
+        with pytest.raises(InvalidArgument, match=f"scaffold '{name}' state no belief: play talks"):
+            tracking(traces)
 
 
 def test_the_true_emotion_is_that_before_the_turn():
