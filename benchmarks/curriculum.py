@@ -35,9 +35,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from empathy_env.curriculum import UNIFORM, Rules, Seen, group_size, moved, observed, weights
+from empathy_env.curriculum import UNIFORM, Rules, Seen, group_size, observed, weights
 from empathy_env.group import Group
 from empathy_env.measures import cluster_bootstrap
+from empathy_env.servo import moved
 
 NEEDS = 8
 LEVELS = (-1.0, 0.0, 1.0, 2.0, 3.0)

@@ -44,7 +44,7 @@ LAYERS = [
     {"trace", "appraiser", "speaker", "likeness", "transcripts"},
     {"reward", "user", "model_appraiser", "speech", "voting", "group"},
     {"model_speaker", "reporting", "curriculum"},
-    {"parts", "conversation"},
+    {"parts", "conversation", "servo"},
     {"drivers", "replay"},
     {"episode", "verification"},
     {"env", "agents"},

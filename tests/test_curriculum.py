@@ -17,7 +17,6 @@ from empathy_env.curriculum import (
     Curriculum,
     Rules,
     Seen,
-    Servo,
     group_size,
     observed,
     state_from_data,
@@ -29,6 +28,7 @@ from empathy_env.group import Group
 from empathy_env.noise import draw
 from empathy_env.protocol import PROTOCOLS
 from empathy_env.rollout import play
+from empathy_env.servo import Servo
 from empathy_env.trace import Trace
 
 TWO = ["laid-off-engineer", "widower-allotment"]

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_curriculum import TWO, played
 
-from empathy_env.curriculum import Curriculum, Servo, between
+from empathy_env.curriculum import Curriculum
 from empathy_env.difficulty import PRESETS
 from empathy_env.errors import InvalidArgument, UnknownName
+from empathy_env.servo import Servo, between
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
