@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -177,6 +178,7 @@ def calibration() -> str:
             target,
             f"{found[name]['calibration'][figure][0]:.1f}",
             within(found[name]["mix"][figure]),
+            within(found[name]["again"][figure]),
         ]
         for name, targets in published.items()
         for (figure, label), target in zip(
@@ -185,8 +187,27 @@ def calibration() -> str:
             strict=True,
         )
     ]
-    head = ["preset", "descriptor", "published, %", "on calibration seeds", "on fresh seeds"]
+    head = [
+        "preset",
+        "descriptor",
+        "published, %",
+        "on calibration seeds",
+        "on fresh seeds",
+        "again",
+    ]
     return table(head, rows, words=2)
+
+
+def search() -> str:
+    """Return how much was tried on the way to the presets."""
+    tries = measured("calibration")["tries"]
+    counts = Counter((tried["preset"], tried["talks"]) for tried in tries)
+    names = [name for name in PRESETS if any(name == preset for preset, _ in counts)]
+    rows = [
+        [f"{talks} talks each", *(str(counts[name, talks]) for name in names)]
+        for talks in sorted({talks for _, talks in counts})
+    ]
+    return table(["settings tried", *(f"`{name}`" for name in names)], rows)
 
 
 def exact() -> str:
@@ -215,6 +236,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "preset-knobs": preset_knobs,
     "preset-figures": preset_figures,
     "calibration": calibration,
+    "search": search,
     "exact": exact,
     "exact-ends": exact_ends,
 }
@@ -230,6 +252,7 @@ def written(page: str) -> str:
             page,
             flags=re.DOTALL,
         )
+        assert text.strip(), f"nothing was generated for {name}"
         assert count == 1, f"{PAGE.name} has {count} places for {name}"
     return page
 

@@ -167,7 +167,7 @@ def blank(id: str, needs: Sequence[str], *, split: str = "train") -> str:
     if not 2 <= len(needs) <= 4 or len(set(needs)) < len(needs):
         raise InvalidArgument(f"needs={', '.join(needs)}: give two to four different ones")
     variants = "\n".join(_content(f"needs/{need}.yaml") for need in needs)
-    form = Template(_content("persona.yaml"))
+    form = Template(_content("persona.yaml.template"))
     filled = yaml.safe_load(form.substitute(id="", split="", needs=variants))
     Persona.parse({**filled, "id": id, "split": split}, source="the new persona")
     return HEADER + form.substitute(id=id, split=split, needs=variants)

@@ -46,7 +46,8 @@ def test_a_reward_of_ones_own_is_found_where_one_stands(tmp_path, monkeypatch):
     assert not ended.value.code
     (weights,) = {tuple(trace.weights) for trace in read_traces("talks.jsonl")}
     assert weights == ("fine_or_not:half",)
-    assert "--reward fine_or_not:half" in call("verify", "talks.jsonl").output.replace("\n", " ")
+    said = " ".join(call("verify", "talks.jsonl").output.split())
+    assert "--reward fine_or_not:half" in said
 
 
 def test_version():

@@ -134,7 +134,7 @@ def test_nothing_that_a_trace_names_is_imported(monkeypatch):
     trace = played(reward=ten)
     assert list(trace.rewards) == [f"{__name__}:ten"]
     monkeypatch.setattr("empathy_env.verification.load_function", None)
-    assert any("not allowed" in text for text in verify(trace).unverified)
+    assert any("not imported" in text for text in verify(trace).unverified)
 
 
 def test_a_reward_of_ones_own_is_verified_when_it_is_allowed():
