@@ -6,9 +6,9 @@ that name the field, all in one report. `empathy_env.library` finds and reads fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -59,11 +59,13 @@ Keyword = Annotated[
 Split = Literal["train", "dev", "test"]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A frozen value that takes no unknown key and no wrong type."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Gate(_Strict):
+class Gate(Strict):
     """What must hold before something is said. All given conditions must hold at once."""
 
     trust: Unit = 0.0
@@ -74,7 +76,7 @@ class Gate(_Strict):
     """The agent's turn must address one of these facts, feelings or beliefs; empty: none needed."""
 
 
-class Fact(_Strict):
+class Fact(Strict):
     """Something true of the person's story."""
 
     id: Slug
@@ -90,7 +92,7 @@ class Fact(_Strict):
     """When it is told; None: the opening line has told it."""
 
 
-class Feeling(_Strict):
+class Feeling(Strict):
     """A feeling under the surface."""
 
     id: Slug
@@ -105,7 +107,7 @@ class Feeling(_Strict):
     gate: Gate = Gate(trust=0.3)
 
 
-class Belief(_Strict):
+class Belief(Strict):
     """Something that the person holds and that is not so."""
 
     id: Slug
@@ -121,7 +123,7 @@ class Belief(_Strict):
     gate: Gate = Gate(trust=0.2)
 
 
-class Lines(_Strict):
+class Lines(Strict):
     """Example lines of a voice, one tuple for each situation."""
 
     opens_up: tuple[Line, ...] = ()
@@ -132,7 +134,7 @@ class Lines(_Strict):
     leaves: tuple[Line, ...] = ()
 
 
-class Answers(_Strict):
+class Answers(Strict):
     """What the person says to a question that no fact answers, by what is asked about.
 
     They hold for every need, so they give none away, and tell nothing that a gate keeps.
@@ -146,7 +148,7 @@ class Answers(_Strict):
     fault: tuple[Line, ...] = ()
 
 
-class Voice(_Strict):
+class Voice(Strict):
     """How the person talks."""
 
     register_: Literal["plain", "casual", "formal", "texting"] = Field("plain", alias="register")
@@ -157,7 +159,7 @@ class Voice(_Strict):
     answers: Answers = Answers()
 
 
-class NeedVariant(_Strict):
+class NeedVariant(Strict):
     """One thing that the person may be after; reset draws one of the persona's variants."""
 
     need: Need
@@ -173,7 +175,7 @@ class NeedVariant(_Strict):
     """Lines of this variant's own. It speaks them only after one of its facts has been told."""
 
 
-class Temperament(_Strict):
+class Temperament(Strict):
     """How strongly, how openly and how long, each in [0, 1]; 0.5 is the middle person."""
 
     reactivity: Unit = 0.5
@@ -220,7 +222,7 @@ TEMPERAMENTS: Final[Mapping[str, Mapping[str, float]]] = {
 are ours, in the order of the published means by character (negative lowest)."""
 
 
-class Reaction(_Strict):
+class Reaction(Strict):
     """An act that this person takes otherwise than their need would have it."""
 
     act: Act
@@ -231,7 +233,7 @@ class Reaction(_Strict):
     because: Text
 
 
-class Identity(_Strict):
+class Identity(Strict):
     """Who the person is."""
 
     name: Line
@@ -241,7 +243,7 @@ class Identity(_Strict):
     background: Text
 
 
-class Persona(_Strict):
+class Persona(Strict):
     """A person. Shared identity and opening, two to four needs of which one is drawn."""
 
     kind: Literal["persona"]
@@ -295,22 +297,47 @@ class Persona(_Strict):
         Raises:
             InvalidPersona: Listing every problem with the path of its field.
         """
-        if not isinstance(data, Mapping):
-            message = f"expected a mapping of fields, got {type(data).__name__}"
-            raise InvalidPersona.listing([Problem("no-mapping", message, file=source)])
-        if halves := list(islice(_halves(data), MAX_PROBLEMS + 1)):  # pyright: ignore[reportUnknownArgumentType]
-            # pydantic would say no more than that something is no text.
-            raise InvalidPersona.listing(p._replace(file=source) for p in halves)
-        try:
-            return cls.model_validate(_tuples(data))  # pyright: ignore[reportUnknownArgumentType]
-        except ValidationError as error:
-            found = [*problems_of(error, cls), *contradictions(data)]  # pyright: ignore[reportUnknownArgumentType]
-            found = found or [Problem("value", item["msg"], item["loc"]) for item in error.errors()]
-            raise InvalidPersona.listing(p._replace(file=source) for p in found) from error
+        return validated(cls, data, source=source, contradicted=contradictions)
 
     def to_data(self) -> dict[str, Any]:
         """Return the persona as plain JSON data; `Persona.parse` is the inverse."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+M = TypeVar("M", bound=Strict)
+
+
+def validated(
+    model: type[M],
+    data: object,
+    *,
+    source: str,
+    contradicted: Callable[[Mapping[str, Any]], Iterable[Problem]],
+) -> M:
+    """Build a model from plain data, and say everything that is wrong with it at once.
+
+    Args:
+        model: What is to be built.
+        data: A mapping as YAML or JSON gives it; lists stand for tuples.
+        source: Where it comes from, for the error message.
+        contradicted: Finds what contradicts itself, in data of any form.
+
+    Raises:
+        InvalidPersona: Listing every problem with the path of its field.
+    """
+    if not isinstance(data, Mapping):
+        message = f"expected a mapping of fields, got {type(data).__name__}"
+        raise InvalidPersona.listing([Problem("no-mapping", message, file=source)])
+    fields = cast("Mapping[str, Any]", data)
+    if halves := list(islice(_halves(fields), MAX_PROBLEMS + 1)):
+        # pydantic would say no more than that something is no text.
+        raise InvalidPersona.listing(p._replace(file=source) for p in halves)
+    try:
+        return model.model_validate(_tuples(fields))
+    except ValidationError as error:
+        found = [*problems_of(error, model), *contradicted(fields)]
+        found = found or [Problem("value", item["msg"], item["loc"]) for item in error.errors()]
+        raise InvalidPersona.listing(p._replace(file=source) for p in found) from error
 
 
 def _halves(value: Any, field: tuple[str | int, ...] = ()) -> Iterator[Problem]:
