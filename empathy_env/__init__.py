@@ -1,6 +1,7 @@
 """A Gymnasium environment for reinforcement learning on empathy.
 
-Importing this registers `EmpathyEnv/Support-v0`. The names below are loaded when first used.
+Importing this registers `EmpathyEnv/Support-v0`, and `EmpathyEnv/Circle-v0` for several people. The
+names below are loaded when first used.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from gymnasium.envs.registration import register  # pyright: ignore[reportUnknow
 if TYPE_CHECKING:
     from empathy_env.agents import Agent as Agent
     from empathy_env.agents import load_agent as load_agent
+    from empathy_env.cast import Cast as Cast
+    from empathy_env.cast import load_cast as load_cast
     from empathy_env.difficulty import Difficulty as Difficulty
     from empathy_env.env import EmpathyEnv as EmpathyEnv
     from empathy_env.episode import Episode as Episode
@@ -38,6 +41,7 @@ __version__ = "0.1.0"
 
 _HOME: Final = {
     "Agent": "agents",
+    "Cast": "cast",
     "Difficulty": "difficulty",
     "EmpathyEnv": "env",
     "EmpathyEnvError": "errors",
@@ -50,6 +54,7 @@ _HOME: Final = {
     "Task": "episode",
     "Trace": "trace",
     "load_agent": "agents",
+    "load_cast": "cast",
     "load_cells": "library",
     "load_persona": "library",
     "load_personas": "library",
@@ -64,6 +69,7 @@ _HOME: Final = {
 
 __all__ = [
     "Agent",
+    "Cast",
     "Difficulty",
     "EmpathyEnv",
     "EmpathyEnvError",
@@ -77,6 +83,7 @@ __all__ = [
     "Trace",
     "__version__",
     "load_agent",
+    "load_cast",
     "load_cells",
     "load_persona",
     "load_personas",
@@ -103,4 +110,10 @@ register(
     id="EmpathyEnv/Support-v0",
     entry_point="empathy_env.env:EmpathyEnv",
     vector_entry_point="empathy_env.vector:EmpathyVectorEnv",
+)
+register(
+    id="EmpathyEnv/Circle-v0",
+    entry_point="empathy_env.env:EmpathyEnv",
+    vector_entry_point="empathy_env.vector:EmpathyVectorEnv",
+    kwargs={"cast": "all"},
 )

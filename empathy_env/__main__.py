@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from empathy_env import __version__
 from empathy_env.agents import agent_names, load_agent
-from empathy_env.commands import audit, explorable, noise, persona, skills, traces
+from empathy_env.commands import audit, cast, explorable, noise, persona, skills, traces
 from empathy_env.commands.console import AsJson, err, out, print_json, print_table, tracked
 from empathy_env.commands.rollout import rollout
 from empathy_env.commands.summary import print_summaries, summary
@@ -38,6 +38,7 @@ app = typer.Typer(
 agent_app = typer.Typer(help="Agents that come with the package.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
 app.add_typer(persona.app, name="persona")
+app.add_typer(cast.app, name="cast")
 app.add_typer(traces.app, name="traces")
 app.command()(rollout)
 app.command("noise")(noise.command)

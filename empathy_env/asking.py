@@ -8,7 +8,7 @@ is a finding about the agent and no fault. No answer then is a fault.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
@@ -72,3 +72,39 @@ def asked(
 
 def _ending(request: Request, ending: str) -> Request:
     return replace(request, purpose=request.purpose + ending)
+
+
+def together(
+    steps: Sequence[Generator[Request, Reply, T]],
+) -> Generator[tuple[Request, ...], Sequence[Reply | Fault], list[T]]:
+    """Run steps side by side: what they ask at the same time is asked at once.
+
+    A generator: yields tuples of requests, and is sent what came of each, in the same order.
+
+    Raises:
+        Fault: What one of the steps failed with.
+    """
+    results: dict[int, T] = {}
+    waiting: dict[int, Request] = {}
+
+    def go(index: int, given: Reply | Fault | None) -> None:
+        step = steps[index]
+        try:
+            if given is None:
+                waiting[index] = next(step)
+            elif isinstance(given, Fault):
+                waiting[index] = step.throw(given)
+            else:
+                waiting[index] = step.send(given)
+        except StopIteration as stop:
+            results[index] = stop.value
+
+    for index in range(len(steps)):
+        go(index, None)
+    while waiting:
+        asked = dict(waiting)
+        waiting.clear()
+        replies = yield tuple(asked.values())
+        for index, reply in zip(asked, replies, strict=True):
+            go(index, reply)
+    return [results[index] for index in range(len(steps))]

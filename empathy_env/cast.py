@@ -7,22 +7,27 @@ A `Cast` names its people by their persona files, says for each how they stand t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
+from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, cast, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
-from empathy_env.document import Document, Node, fields_of, placed, plain, read_document
-from empathy_env.errors import InvalidPersona, Problem, UnknownName, closest
-from empathy_env.library import content_dir, load_persona, read_persona
+from empathy_env.company import MOST_PEOPLE, between, contradictions
+from empathy_env.document import Node, fields_of, placed, plain, read_document
+from empathy_env.errors import InvalidArgument, InvalidPersona, Problem, UnknownName, closest
+from empathy_env.library import content_dir, persona_names, read_persona
+from empathy_env.lineage import read_lineage
 from empathy_env.persona import Line, Persona, Slug, Split, Strict, Text, Unit, validated
 
 TurnRule = Literal["moderated", "round-robin", "addressed-next", "free"]
 TURN_RULES: Final[tuple[TurnRule, ...]] = get_args(TurnRule)
 CAST_FILE: Final = "cast.yaml"
 """How the file of a bundled cast is called; its people's files stand beside it."""
+STRANGER: Final = "somebody they hardly know"
+LONGEST_NAME: Final = 200
+"""Most characters of what names a persona in a cast's file."""
 
 
 class Known(Strict):
@@ -68,8 +73,8 @@ class Member(Strict):
         return self.persona.identity.name.split()[0]
 
 
-class Cast(Strict):
-    """Who is in the room. Two to six people, each a whole persona."""
+class Setting(Strict):
+    """What a cast says besides its people."""
 
     kind: Literal["cast"]
     id: Slug
@@ -84,33 +89,51 @@ class Cast(Strict):
     """What has brought them together, in the third person."""
     turns: TurnRule = "addressed-next"
     """Who speaks when; see `empathy_env.floor`."""
-    people: Annotated[tuple[Member, ...], Field(min_length=2, max_length=6)]
+
+
+class Cast(Setting):
+    """Who is in the room. Two to six people, each a whole persona."""
+
+    people: Annotated[tuple[Member, ...], Field(min_length=2, max_length=MOST_PEOPLE)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        found = list(contradictions(self.to_data()))
+        found = between(self.to_data())
         if found:
             raise ValueError("; ".join(map(str, found)))
         return self
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names by which they are addressed, in the order of the seats."""
         return tuple(member.name for member in self.people)
 
-    def toward(self, one: int, other: int) -> Toward:
-        """Return how the person in seat `one` stands to the one in seat `other`."""
-        who = self.people[other].persona.id
-        for toward in self.people[one].toward:
-            if toward.who == who:
-                return toward
-        return Toward(who=who, relation="somebody they hardly know")
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of their personas, in the order of the seats."""
+        return tuple(member.persona.id for member in self.people)
 
-    @property
+    @cached_property
     def ranks(self) -> tuple[int, ...]:
         """For each seat a number that belongs to its person, whatever the order of the seats."""
-        ids = sorted(member.persona.id for member in self.people)
-        return tuple(ids.index(member.persona.id) for member in self.people)
+        return tuple(map(sorted(self.ids).index, self.ids))
+
+    def toward(self, one: int, other: int) -> Toward:
+        """Return how the person in seat `one` stands to the one in seat `other`."""
+        return self._towards[one, other]
+
+    @cached_property
+    def _towards(self) -> dict[tuple[int, int], Toward]:
+        said = {
+            (seat, self.ids.index(toward.who)): toward
+            for seat, member in enumerate(self.people)
+            for toward in member.toward
+        }
+        pairs = permutations(range(len(self.people)), 2)
+        return {
+            pair: said.get(pair) or Toward(who=self.ids[pair[1]], relation=STRANGER)
+            for pair in pairs
+        }
 
     @classmethod
     def parse(cls, data: object, *, source: str = "cast") -> Cast:
@@ -126,63 +149,36 @@ class Cast(Strict):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def contradictions(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what contradicts itself in the data of a cast, of whatever form they are."""
-    people = [_mapping(one) for one in _items(data.get("people"))]
-    personas = [_mapping(one.get("persona")) for one in people]
-    ids = [persona.get("id") for persona in personas]
-    names = [_first_name(persona) for persona in personas]
-    for what, values in (("persona", ids), ("first name", names)):
-        for number, value in enumerate(values):
-            if isinstance(value, str) and value in values[:number]:
-                message = f"a second {what} {value!r}: whoever speaks to one would speak to both"
-                yield Problem("duplicate-person", message, ("people", number, "persona"))
-    own = [_ids(persona) for persona in personas]
-    for number, one in enumerate(people):
-        seen: set[object] = set()
-        for index, toward in enumerate(map(_mapping, _items(one.get("toward")))):
-            path = ("people", number, "toward", index)
-            who = toward.get("who")
-            others = [str(other) for place, other in enumerate(ids) if place != number]
-            if who not in others:
-                near = closest(str(who), others)
-                hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(others)}."
-                yield Problem("unknown-id", f"{who!r} is none of the others", (*path, "who"), hint)
-                continue
-            if who in seen:
-                yield Problem("duplicate-id", f"a second entry toward {who!r}", (*path, "who"))
-            seen.add(who)
-            known = [_mapping(item).get("fact") for item in _items(toward.get("knows"))]
-            yield from _unknown(toward.get("concerns"), own[number], (*path, "concerns"))
-            yield from _unknown(known, own[ids.index(who)], (*path, "knows"))
+class Entry(Strict):
+    """One of the people as the file has them, by name."""
+
+    persona: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=LONGEST_NAME,
+            description="the name of a bundled persona, or a path ending in .yaml",
+        ),
+    ]
+    """Who it is. A path counts from the folder of the cast, and may lead out of it."""
+    toward: tuple[Toward, ...] = ()
+    """How they stand to the others; to whom there is no entry, they hardly know."""
 
 
-def _unknown(names: object, known: list[str], path: tuple[str | int, ...]) -> Iterator[Problem]:
-    for place, name in enumerate(_items(names)):
-        if isinstance(name, str) and name not in known:
-            near = closest(name, known)
-            hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(known)}."
-            message = f"{name!r} is no fact, feeling or belief of theirs"
-            yield Problem("unknown-id", message, (*path, place), hint)
+class Script(Setting):
+    """A cast as its file has it: the people stand in files of their own."""
 
+    people: Annotated[tuple[Entry, ...], Field(min_length=2, max_length=MOST_PEOPLE)]
+    """Who is there, in the order of their seats."""
 
-def _ids(persona: Mapping[str, Any]) -> list[str]:
-    variants = [_mapping(one).get("facts") for one in _items(persona.get("needs"))]
-    lists = [persona.get("facts"), persona.get("feelings"), persona.get("beliefs"), *variants]
-    return [str(_mapping(item).get("id")) for one in lists for item in _items(one)]
+    @classmethod
+    def parse(cls, data: object, *, source: str = "cast") -> Script:
+        """Build the script from plain data.
 
-
-def _first_name(persona: Mapping[str, Any]) -> str | None:
-    name = _mapping(persona.get("identity")).get("name")
-    return name.split()[0].lower() if isinstance(name, str) and name.split() else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def _items(value: object) -> list[Any]:
-    return [*cast("list[Any]", value)] if isinstance(value, (list, tuple)) else []
+        Raises:
+            InvalidPersona: Listing every problem with the path of its field.
+        """
+        return validated(cls, data, source=source, contradicted=lambda _: ())
 
 
 CastSpec = str | os.PathLike[str] | Cast
@@ -205,20 +201,31 @@ def load_cast(cast: CastSpec) -> Cast:
     Raises:
         UnknownName: If no bundled cast has the name.
         InvalidPersona: If the file, or one of its people's, breaks a rule.
+        InvalidArgument: If it is none of these.
     """
     if isinstance(cast, Cast):
         return cast
+    if not isinstance(cast, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        instead = "; a Persona is given as persona=" if isinstance(cast, Persona) else ""
+        kind = type(cast).__name__
+        raise InvalidArgument(f"cast: expected a name, a path or a Cast, got {kind}{instead}")
     if isinstance(cast, os.PathLike) or cast.endswith((".yaml", ".yml")):
         return read_cast(Path(cast))
     names = cast_names()
     if cast not in names:
-        raise UnknownName.among("cast", cast, names, "A path must end in .yaml.")
+        one = cast in persona_names()
+        hint = "It is one persona: give it as persona=." if one else "A path must end in .yaml."
+        raise UnknownName.among("cast", cast, names, hint)
     return _bundled(cast)
 
 
 @cache
 def _bundled(name: str) -> Cast:
-    return read_cast(casts_dir() / name / CAST_FILE)
+    room = read_room(casts_dir() / name / CAST_FILE)
+    if room.root is not None and not room.problems and room.data["id"] != name:
+        message = f"is {room.data['id']!r}; the names of a cast and its folder must agree"
+        raise InvalidPersona.listing([placed(Problem("name", message, ("id",)), room.root)])
+    return room.loaded
 
 
 def read_cast(path: Path) -> Cast:
@@ -227,47 +234,116 @@ def read_cast(path: Path) -> Cast:
     Raises:
         InvalidPersona: If anything is wrong with one of them; it lists everything that is.
     """
-    document = read_document(path)
-    if document.root is None:
-        raise InvalidPersona.listing(document.problems)
-    data = plain(document.root)
-    problems = [*document.problems, *_peopled(data, document, path)]
-    if problems:
-        raise InvalidPersona.listing(problems)
+    return read_room(path).loaded
+
+
+class Room(NamedTuple):
+    """What the file of a cast and those of its people hold, and what is wrong with them.
+
+    Attributes:
+        data: The cast as far as it could be read.
+        root: The same of its own file, with places; None if nothing could be read.
+        problems: All that is wrong with any of the files.
+        files: For each of the people, of six at most, their own file; None if there is none, or
+            if it is that of a bundled persona.
+    """
+
+    data: dict[str, Any]
+    root: Node | None
+    problems: tuple[Problem, ...]
+    files: tuple[Path | None, ...] = ()
+
+    @property
+    def loaded(self) -> Cast:
+        """The cast.
+
+        Raises:
+            InvalidPersona: If anything is wrong; it lists everything that is.
+        """
+        if self.problems:
+            raise InvalidPersona.listing(self.problems)
+        return Cast.parse(self.data)
+
+
+def read_room(path: Path) -> Room:
+    """Read a cast's file and those of its people, whatever is wrong with them."""
+    document = read_document(path, kind="cast")
+    root = document.root
+    if root is None:
+        return Room({}, None, document.problems)
+    data = plain(root)
+    if data.get("kind") == "persona" or ("extends" in data and "people" not in data):
+        found = Problem("kind", "is one persona, and no cast", ("kind",), "Give it as persona=.")
+        return Room({}, root, (*document.problems, placed(found, root)))
+    problems = list(document.problems)
     try:
-        return Cast.parse(data)
+        Script.parse(data)
     except InvalidPersona as error:
-        raise InvalidPersona.listing(placed(p, document.root) for p in error.problems) from error
+        problems += (placed(problem, root) for problem in error.problems)
+    files: list[Path | None] = []
+    for number, named in enumerate(_names(root)):
+        person = _person(named, number, path) if named is not None else _Person()
+        files.append(person.file)
+        # What two of them inherit from a third that is broken is said once.
+        problems += (problem for problem in person.problems if problem not in problems)
+        if named is not None:
+            data["people"][number]["persona"] = person.data
+    problems += (placed(problem, root) for problem in between(data))
+    return Room(data, root, tuple(problems), tuple(files))
 
 
-def _peopled(data: dict[str, Any], document: Document, path: Path) -> Iterator[Problem]:
-    """Put each persona in the place of its name; yield what is wrong with them."""
-    root = cast("Node", document.root)
+def _names(root: Node) -> list[Node | None]:
+    """Return for each of the people, of six at most, where they are named; None: they are not."""
     people = fields_of(root).get("people")
     nodes = people.value if people is not None and isinstance(people.value, list) else []
-    for number, node in enumerate(nodes):
-        named = fields_of(node).get("persona")
-        if named is None:
-            continue  # that it is missing is said by the schema
-        name = named.value
-        if not isinstance(name, str):
-            message = "must be the name of a bundled persona, or a path ending in .yaml"
-            yield Problem("type", message, ("people", number, "persona"), "", *named.place)
-            continue
-        try:
-            data["people"][number]["persona"] = _persona(name, path).to_data()
-        except InvalidPersona as error:
-            yield from error.problems
-        except UnknownName as error:
-            yield Problem("persona", str(error), ("people", number, "persona"), "", *named.place)
+    named = (fields_of(node).get("persona") for node in nodes[:MOST_PEOPLE])
+    return [node if node is not None and isinstance(node.value, str) else None for node in named]
 
 
-def _persona(name: str, path: Path) -> Persona:
-    if not name.endswith((".yaml", ".yml")):
-        return load_persona(name)
-    beside = path.parent / name
-    if not beside.is_file():
-        near = closest(name, (file.name for file in path.parent.glob("*.yaml")))
+class _Person(NamedTuple):
+    data: Any = None
+    file: Path | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def _person(named: Node, number: int, path: Path) -> _Person:
+    """Read the persona that is named; what is wrong with it is among the problems."""
+    name = str(named.value)
+    if not name or len(name) > LONGEST_NAME:
+        return _Person()  # that is said by the schema
+    field, own = ("people", number, "persona"), name.endswith((".yaml", ".yml"))
+    file = path.parent / name if own else content_dir("personas") / f"{name}.yaml"
+    if own and not os.path.isfile(file):  # never raises, whatever the name
+        near = closest(name, (beside.name for beside in path.parent.glob("*.yaml")))
         hint = f"Did you mean {near!r}?" if near else "A path counts from the folder of the cast."
-        raise UnknownName(f"there is no file {name!r}. {hint}")
-    return read_persona(beside)
+        problem = Problem("persona", f"there is no file {name!r}", field, hint, *named.place)
+        return _Person(problems=(problem,))
+    if not own and name not in persona_names():
+        near = closest(name, persona_names())
+        hint = f"Did you mean {near!r}?" if near else "A path must end in .yaml."
+        message = f"there is no bundled persona {name!r}"
+        return _Person(problems=(Problem("persona", message, field, hint, *named.place),))
+    try:
+        return _Person(read_persona(file).to_data(), file if own else None)
+    except InvalidPersona as error:
+        root = read_lineage(file, content_dir("personas")).root
+        data = None if root is None else plain(root)
+        return _Person(data, file if own else None, error.problems)
+
+
+def in_company(cast: Cast, seat: int) -> Persona:
+    """Return the persona in a seat, with the others in the story that a model plays them by."""
+    persona = cast.people[seat].persona
+    said = [cast.situation]
+    for other, member in enumerate(cast.people):
+        if other == seat:
+            continue
+        toward = cast.toward(seat, other)
+        said.append(f"{member.name} is here too: {toward.relation}.")
+        variants = [fact for need in member.persona.needs for fact in need.facts]
+        theirs = {fact.id: fact.text for fact in (*member.persona.facts, *variants)}
+        known = [theirs[item.fact] for item in toward.knows if item.fact in theirs]
+        if known:
+            name = persona.identity.name.split()[0]
+            said.append(f"What {name} knows of {member.name}: {' '.join(known)}")
+    return persona.model_copy(update={"happened": "\n\n".join([persona.happened, *said])})

@@ -25,6 +25,7 @@ from empathy_env.acts import (
 )
 from empathy_env.appraiser import Appraiser, RuleAppraiser, detect_manipulation
 from empathy_env.backends import Reply, Request
+from empathy_env.between import Presence
 from empathy_env.emotion import Mood, Outcome
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnparseableReply
 from empathy_env.messages import Message, clean, from_agent, from_system, from_user
@@ -33,7 +34,7 @@ from empathy_env.reporting import User, seated
 from empathy_env.scaffold import Scaffold
 from empathy_env.scenario import Scenario
 from empathy_env.speaker import Speaker
-from empathy_env.trace import Answer, Call, Setup, Trace, Turn
+from empathy_env.trace import FIRST, Answer, Call, Setup, Trace, Turn
 from empathy_env.user import Response, UserState, rules_digest
 
 T = TypeVar("T")
@@ -53,6 +54,17 @@ class Room:
     scaffold: Scaffold
     backend: str
     system_prompt: str | None
+    supporters: int = 1
+    """How many there are; more than one in company only."""
+    played: tuple[str, ...] = (FIRST,)
+    """The seats whose words come from outside; the other users' come from here."""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """In company, by what name each is spoken to: the users by seat, then the supporters."""
+        cast = self.scenario.cast
+        others = (f"Supporter {number}" for number in range(2, self.supporters + 1))
+        return (*(cast.names if cast else ()), "Supporter", *others)
 
     @cached_property
     def setup(self) -> Setup:
@@ -64,6 +76,7 @@ class Room:
             backend=self.backend,
             rules=rules_digest(),
             system_prompt=self.system_prompt,
+            played=self.played,
         )
 
     @cached_property
@@ -91,6 +104,8 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
     meter: Mapping[str, float] = field(default_factory=dict[str, float])
     """What the models' replies have cost so far, summed over calls."""
+    company: tuple[Presence, ...] = ()
+    """With a cast: for each user what is between them and the others."""
 
     @property
     def outcome(self) -> Outcome | None:
@@ -143,12 +158,18 @@ class Conversation:
 def begin(room: Room) -> Conversation:
     """Return the talk in which the user has just opened. Asks no model."""
     opening = " ".join(room.opening)
+    company: tuple[Presence, ...] = ()
+    if room.scenario.cast is not None:
+        pairs = zip(room.scenario.cast.names, room.opening, strict=True)
+        opening = "\n".join(f"{name}: {line}" for name, line in pairs)
+        company = tuple(Presence(said=(line,)) for line in room.opening)
     system = (from_system(room.system_prompt),) if room.system_prompt is not None else ()
     return Conversation(
         room=room,
         users=tuple(user.first_state for user in room.users),
         messages=(*system, from_user(opening)),
         heard=(opening,),
+        company=company,
     )
 
 
@@ -270,6 +291,8 @@ class Calls:
 
     scenario: Scenario
     turn: int
+    seat: str = ""
+    """In company, whose they are."""
     made: list[Call] = field(default_factory=list[Call])
     meter: Mapping[str, float] = field(default_factory=dict[str, float])
 
@@ -280,8 +303,9 @@ class Calls:
         so one more call of another purpose moves nothing.
         """
         again = sum(call.purpose == request.purpose for call in self.made)
-        chance = draw(self.scenario.seed, self.turn, again, f"request:{request.purpose}")
-        origin = f"{self.scenario.episode_id}/{self.turn}/{request.purpose}/{again}"
+        whose = f"{request.purpose}/{self.seat}" if self.seat else request.purpose
+        chance = draw(self.scenario.seed, self.turn, again, f"request:{whose}")
+        origin = f"{self.scenario.episode_id}/{self.turn}/{whose}/{again}"
         seed = int(chance * 2**31)
         return Request(request.purpose, request.messages, request.schema, seed, origin)
 

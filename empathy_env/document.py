@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -144,15 +144,19 @@ def _meant(node: Node) -> str:
     return f"a bare {node.bare} as the number {value}"
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, *, kind: Literal["persona", "cast"] = "persona") -> Document:
     """Read a file.
 
     It never raises for what the file holds or that it cannot be read: all that is a problem.
+
+    Args:
+        path: The file.
+        kind: What it is meant to be, for the messages.
     """
     source, problems = read_source(path)
     if source is None:
         return Document(None, tuple(problems))
-    reading = _Reading(source, problems)
+    reading = _Reading(source, problems, kind)
     root = reading.read()
     # What is odd in two ways at one place is said once.
     first = {(p.line, p.column, p.rule == "many"): p for p in reversed(reading.problems)}
@@ -188,6 +192,7 @@ class _Reading:
 
     source: Source
     problems: list[Problem]
+    kind: str
     open: list[_Open] = field(default_factory=list[_Open])
     root: Node | None = None
 
@@ -205,9 +210,9 @@ class _Reading:
             got = "a list" if isinstance(value, list) else "text" if value else "nothing"
             self.add(
                 "no-mapping",
-                f"a persona file is a mapping of fields, and this is {got}",
+                f"a {self.kind} file is a mapping of fields, and this is {got}",
                 self.source.at(0),
-                hint="Begin with the line 'kind: persona'.",
+                hint=f"Begin with the line 'kind: {self.kind}'.",
             )
             return None
         return self.root

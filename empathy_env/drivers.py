@@ -5,14 +5,21 @@ The step is the same generator in all of them, so they cannot disagree.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Sequence
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from empathy_env.backends import Backend, Reply, Request
 from empathy_env.errors import Fault, InvalidArgument
 
 T = TypeVar("T")
-Steps = Generator[Request, Reply, T]
+Asked = Request | tuple[Request, ...]
+"""What a step asks: one thing, or several at once."""
+Answered = Reply | Fault | tuple[Reply | Fault, ...]
+Steps = Generator[Asked, Any, T]
+"""A step: for one request it is sent a reply, or a fault is thrown in; for several the tuple of
+what came of each."""
 
 
 def run(steps: Steps[T], backend: Backend | None = None) -> T:
@@ -22,25 +29,26 @@ def run(steps: Steps[T], backend: Backend | None = None) -> T:
         Fault: What the backend failed with.
     """
     try:
-        request = next(steps)
+        asked = next(steps)
         while True:
-            (reply,) = _needed(backend, request).complete([request])
-            request = steps.throw(reply) if isinstance(reply, Fault) else steps.send(reply)
+            replies = _needed(backend, asked).complete([*_each(asked)])
+            asked = _given(steps, _as_asked(asked, replies))
     except StopIteration as stop:
         return stop.value
 
 
 async def run_async(steps: Steps[T], backend: Backend | None = None) -> T:
-    """Answer one step's requests with asyncio.
+    """Answer one step's requests with asyncio; several at once are in flight together.
 
     Raises:
         Fault: What the backend failed with.
     """
     try:
-        request = next(steps)
+        asked = next(steps)
         while True:
-            answer = await _answer(_needed(backend, request), request)
-            request = steps.throw(answer) if isinstance(answer, Fault) else steps.send(answer)
+            needed = _needed(backend, asked)
+            replies = await asyncio.gather(*(_answer(needed, one) for one in _each(asked)))
+            asked = _given(steps, _as_asked(asked, replies))
     except StopIteration as stop:
         return stop.value
 
@@ -59,42 +67,54 @@ def run_many(steps: Sequence[Steps[T]], backend: Backend | None = None) -> list[
         For each step its result, or the fault that ended it; one's fault leaves the others be.
     """
     results: list[T | Fault | None] = [None] * len(steps)
-    waiting: list[tuple[int, Request]] = []
+    waiting: list[tuple[int, Asked]] = []
     for index, step in enumerate(steps):
         _advance(index, step, None, results, waiting)
     while waiting:
         batch, waiting = waiting, []
-        replies = _needed(backend, batch[0][1]).complete([request for _, request in batch])
-        for (index, _), reply in zip(batch, replies, strict=True):
-            _advance(index, steps[index], reply, results, waiting)
+        requests = [request for _, asked in batch for request in _each(asked)]
+        replies = iter(_needed(backend, batch[0][1]).complete(requests))
+        for index, asked in batch:
+            given = _as_asked(asked, [*islice(replies, len(_each(asked)))])
+            _advance(index, steps[index], given, results, waiting)
     return [result for result in results if result is not None]
 
 
 def _advance(
     index: int,
     step: Steps[T],
-    reply: Reply | Fault | None,
+    answered: Answered | None,
     results: list[T | Fault | None],
-    waiting: list[tuple[int, Request]],
+    waiting: list[tuple[int, Asked]],
 ) -> None:
     """Take one step to its next request, its result or its fault."""
     try:
-        if reply is None:
-            waiting.append((index, next(step)))
-        elif isinstance(reply, Fault):
-            waiting.append((index, step.throw(reply)))
-        else:
-            waiting.append((index, step.send(reply)))
+        asked = next(step) if answered is None else _given(step, answered)
+        waiting.append((index, asked))
     except StopIteration as stop:
         results[index] = stop.value
     except Fault as fault:
         results[index] = fault
 
 
-def _needed(backend: Backend | None, request: Request) -> Backend:
+def _each(asked: Asked) -> tuple[Request, ...]:
+    return (asked,) if isinstance(asked, Request) else asked
+
+
+def _as_asked(asked: Asked, replies: Sequence[Reply | Fault]) -> Answered:
+    """Return the replies as they were asked for: one, or the tuple."""
+    return replies[0] if isinstance(asked, Request) else tuple(replies)
+
+
+def _given(steps: Steps[T], answered: Answered) -> Asked:
+    """Hand a step what came of what it asked."""
+    return steps.throw(answered) if isinstance(answered, Fault) else steps.send(answered)
+
+
+def _needed(backend: Backend | None, asked: Asked) -> Backend:
     if backend is None:
         raise InvalidArgument(
-            f"the {request.purpose} step asks a model, but user='code' has none: "
+            f"the {_each(asked)[0].purpose} step asks a model, but user='code' has none: "
             "give a backend as user="
         )
     return backend

@@ -130,6 +130,25 @@ def credit(evidence: Evidence, mood: Mood, listener: Listener) -> float:
     return fit / (1.0 + constants.habit * mood.habits[index])
 
 
+class Share(NamedTuple):
+    """How much of what was said is a listener's own, where others are in the room.
+
+    Attributes:
+        pieces: How many pieces of evidence there are in all; credit is a mean over these. 0: as
+            many as are this listener's.
+        weight: What the speaker's words weigh, beside those of an agent.
+        idle: Whether time goes by with them: if not, nothing is lost for want of credit.
+    """
+
+    pieces: int = 0
+    weight: float = 1.0
+    idle: bool = True
+
+
+WHOLE: Final = Share()
+"""All of it is theirs, as in a talk of two."""
+
+
 class Felt(NamedTuple):
     """How one turn was felt.
 
@@ -155,6 +174,7 @@ def next_mood(
     *,
     resisting: bool,
     swing: float = 0.0,
+    share: Share = WHOLE,
 ) -> Felt:
     """Return how the listener feels one turn of the agent.
 
@@ -167,12 +187,13 @@ def next_mood(
         listener: Who feels it.
         resisting: Whether the user resists this turn (`resists`).
         swing: A keyed draw in [-1, 1]: which way the mood swings by itself, if it is volatile.
+        share: How much of what was said is theirs, if others are in the room.
     """
     constants, knobs, temper = listener.protocol, listener.difficulty, listener.temperament
-    good, harm, touched, listened = _means(mood, appraisal, listener)
+    good, harm, touched, listened = _means(mood, appraisal, listener, share)
     if resisting:
         good, touched = good * constants.resisted, touched * constants.resisted
-    idle = max(0.0, 1.0 - good / constants.idle_credit)
+    idle = max(0.0, 1.0 - good / constants.idle_credit) if share.idle else 0.0
     reactivity = (0.7 + 0.6 * temper.reactivity) * (0.5 + knobs.reactivity)
     raised = constants.gain * good * (0.5 + knobs.acceptance) * (0.7 + 0.6 * mood.trust)
     lowered = constants.loss * harm * (0.5 + knobs.hostility)
@@ -209,7 +230,7 @@ def next_mood(
 
 
 def _means(
-    mood: Mood, appraisal: Appraisal, listener: Listener
+    mood: Mood, appraisal: Appraisal, listener: Listener, share: Share
 ) -> tuple[float, float, float, float]:
     """Return the turn's mean good, worst harm, mean touch of the need, and mean listening."""
     if not appraisal:
@@ -225,10 +246,11 @@ def _means(
         touched += max(0.0, worth - constants.met_from) / (1.0 - constants.met_from)
         if evidence.grounded and not evidence.repeated:
             listened += constants.listening.get(evidence.act, 0.0)
-    count = len(appraisal)
+    harm *= share.weight
     if any(evidence.act == "manipulation" for evidence in appraisal):
         return 0.0, harm, 0.0, 0.0
-    return good / count, harm, touched / count, listened / count
+    weight, count = share.weight, max(share.pieces, len(appraisal))
+    return good * weight / count, harm, touched * weight / count, listened * weight / count
 
 
 def _habits(mood: Mood, appraisal: Appraisal, constants: Protocol) -> tuple[float, ...]:

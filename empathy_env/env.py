@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import gymnasium as gym
 from gymnasium.wrappers import TimeLimit
 
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
+from empathy_env.cast import CastSpec
+from empathy_env.circle import user
 from empathy_env.conversation import Conversation
 from empathy_env.difficulty import Difficulty
 from empathy_env.episode import Episode, Sampler, Task
@@ -76,6 +78,7 @@ class EmpathyEnv(gym.Env[str, str]):
         *,
         persona: PersonSpec | None = None,
         personas: str | Iterable[PersonSpec] | Sampler | None = None,
+        cast: CastSpec | Iterable[CastSpec] | None = None,
         difficulty: str | Mapping[str, float] | Difficulty = "moderate",
         user: str | Backend = "code",
         appraiser: str | Backend | Appraiser | None = None,
@@ -99,6 +102,7 @@ class EmpathyEnv(gym.Env[str, str]):
         self.task = Task(
             persona=persona,
             personas=personas,
+            cast=cast,
             difficulty=difficulty,
             user=user,
             appraiser=appraiser,
@@ -242,18 +246,19 @@ def episode_info(episode: Episode) -> dict[str, Any]:
 
 
 def latent(talk: Conversation) -> dict[str, Any]:
-    """Return what the agent must not see: the mood, the need and the last turn's evidence."""
-    mood = talk.users[0].mood
+    """Return what the agent must not see: mood, need and the last turn's evidence; by seat."""
     evidence = talk.turns[-1].evidence if talk.turns else ()
-    return {
-        "emotion": mood.emotion,
-        "trust": mood.trust,
-        "heard": mood.heard,
-        "met": mood.met,
-        "strain": mood.strain,
-        "need": talk.room.scenario.need,
-        "evidence": [item._asdict() for item in evidence],
-    }
+    felt = [
+        {name: getattr(state.mood, name) for name in _LATENT} | {"need": need}
+        for state, (_, need) in zip(talk.users, talk.room.scenario.people, strict=True)
+    ]
+    whole: dict[str, Any] = {"evidence": [item._asdict() for item in evidence]}
+    if talk.room.scenario.cast is None:
+        return felt[0] | whole
+    return {user(seat): one for seat, one in enumerate(felt)} | whole
+
+
+_LATENT: Final = ("emotion", "trust", "heard", "met", "strain")
 
 
 def talk_as_text(talk: Conversation) -> str:

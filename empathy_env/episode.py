@@ -6,6 +6,7 @@ environments are thin views on these two.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -13,11 +14,13 @@ from typing import Any, Final
 
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
-from empathy_env.conversation import Conversation, Room, begin, say, summed
+from empathy_env.cast import Cast, CastSpec, cast_names, load_cast
+from empathy_env.circle import Together, play, say
+from empathy_env.conversation import Conversation, Room, begin, summed
 from empathy_env.difficulty import Difficulty, load_difficulty
-from empathy_env.drivers import Steps, run, run_async
+from empathy_env.drivers import run, run_async
 from empathy_env.emotion import Outcome
-from empathy_env.errors import EpisodeOver, Fault, InvalidArgument
+from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
 from empathy_env.messages import Message
 from empathy_env.parts import Parts, load_parts
 from empathy_env.people import PersonCell, PersonSpec, load_people, load_person
@@ -26,9 +29,9 @@ from empathy_env.protocol import AnyProtocol, ReportedProtocol, load_protocol
 from empathy_env.reporting import appraiser_of, seated, speaker_of
 from empathy_env.reward import OF_BELIEFS, Reward, RewardSpec, load_reward
 from empathy_env.scaffold import SCAFFOLDS, Scaffold, load_scaffold
-from empathy_env.scenario import Scenario, draw_scenario
+from empathy_env.scenario import Scenario, draw_cast, draw_scenario
 from empathy_env.speaker import Speaker
-from empathy_env.trace import Trace
+from empathy_env.trace import FIRST, Trace
 
 Sampler = Callable[[int], Scenario]
 """Draws a scenario from a seed; for curricula of your own."""
@@ -44,6 +47,8 @@ class Task:
         personas: Or several: a selection ("split:train need:deep_empathy"), an iterable, or a
             `Sampler`. Give one of the two; by default the training split, without the needs
             that are held out from it.
+        cast: Or several people at once: a bundled cast, a path, the value, or several of these, of
+            which the seed draws one; "all" for all bundled ones.
         difficulty: A preset, a mapping of knobs, or a `Difficulty`.
         user: "code" (rules and templates, no model), or a `Backend` or its spec, such as
             "openai:MODEL@http://localhost:8000/v1": a model then appraises and speaks, unless one
@@ -59,8 +64,10 @@ class Task:
         system_prompt: "default", a text of your own, or None to leave it out; the scaffold's part
             is added to a text.
         max_turns: Turns of the agent, at least 1; by default the protocol's: 10, and 8 for
-            `rlver-2025`.
+            `rlver-2025`; with a cast, rounds, and `ROUNDS_EACH` for each of its people.
         max_chars: Longest agent text in characters; what is beyond is cut.
+        supporters: How many supporters there are; more than one with a cast only.
+        played: Seats whose words come from outside, beside the supporters': "user_0", ...
 
     Raises:
         InvalidArgument: If a value breaks a rule (`UnknownName`, `InvalidPersona` among them).
@@ -71,6 +78,7 @@ class Task:
         *,
         persona: PersonSpec | None = None,
         personas: str | Iterable[PersonSpec] | Sampler | None = None,
+        cast: CastSpec | Iterable[CastSpec] | None = None,
         difficulty: str | Mapping[str, float] | Difficulty = "moderate",
         user: str | Backend = "code",
         appraiser: str | Backend | Appraiser | None = None,
@@ -82,9 +90,14 @@ class Task:
         system_prompt: str | None = "default",
         max_turns: int | None = None,
         max_chars: int = 4000,
+        supporters: int = 1,
+        played: Iterable[str] = (),
     ):
         self._sampler = personas if callable(personas) else None
-        self.cells = () if callable(personas) else _cells(persona, personas)
+        self.casts = _casts(cast, persona, personas)
+        self.supporters = supporters
+        self.played = _seats(self.casts, supporters, played)
+        self.cells = () if callable(personas) or self.casts else _cells(persona, personas)
         if callable(personas):
             _only_sampler(
                 persona is None,
@@ -104,6 +117,7 @@ class Task:
             own = appraiser is not None or speaker is not None or appraiser_samples != 1
             _only_model(self.protocol, parts, own=own)
         self._instructions = system_prompt
+        self._rounds = bool(self.casts) and max_turns is None
         self.max_turns = self.protocol.max_turns if max_turns is None else max_turns
         self.max_chars = max_chars
         if not callable(personas):
@@ -129,6 +143,8 @@ class Task:
         """Return the scenario that this seed draws."""
         if self._sampler is not None:
             return replace(self._sampler(seed), member=member)
+        if self.casts:
+            return self._drawn_cast(seed, member)
         return draw_scenario(
             self.cells,
             seed=seed,
@@ -139,16 +155,30 @@ class Task:
             max_chars=self.max_chars,
         )
 
+    def _drawn_cast(self, seed: int, member: int) -> Scenario:
+        drawn = draw_cast(
+            self.casts,
+            seed=seed,
+            member=member,
+            difficulty=self.difficulty,
+            protocol=self.protocol,
+            max_turns=self.max_turns,
+            max_chars=self.max_chars,
+        )
+        return replace(drawn, max_turns=rounds_of(drawn)) if self._rounds else drawn
+
     def begin(self, scenario: Scenario) -> Conversation:
-        """Return the talk in which the user of this scenario has just opened."""
+        """Return the talk in which the users of this scenario have just opened."""
         room = Room(
             scenario=scenario,
-            users=(seated(scenario),),
+            users=tuple(seated(scenario, seat) for seat in range(len(scenario.people))),
             appraiser=appraiser_of(scenario.protocol, self.appraiser),
             speaker=speaker_of(scenario.protocol, self.speaker),
             scaffold=self.scaffold,
             backend=self.backend.name if self.backend is not None else "code",
             system_prompt=self.system_prompt,
+            supporters=self.supporters,
+            played=self.played,
         )
         return begin(room)
 
@@ -195,6 +225,55 @@ class Task:
             "max_turns": self.max_turns,
             "max_chars": self.max_chars,
         }
+
+
+ROUNDS_EACH: Final = 6
+"""Rounds of a talk in company for each of its people, where nothing else is asked for."""
+
+
+def rounds_of(scenario: Scenario) -> int:
+    """Return how many rounds a talk of this cast has by default."""
+    return ROUNDS_EACH * len(scenario.people)
+
+
+def _casts(
+    cast: CastSpec | Iterable[CastSpec] | None,
+    persona: PersonSpec | None,
+    personas: str | Iterable[PersonSpec] | Sampler | None,
+) -> tuple[Cast, ...]:
+    if cast is None:
+        return ()
+    if persona is not None or personas is not None:
+        raise InvalidArgument("Cannot have both a cast= and people of one's own: give one of them")
+    if cast == "all":
+        return tuple(map(load_cast, cast_names()))
+    if isinstance(cast, (str, os.PathLike, Cast)):
+        return (load_cast(cast),)
+    casts = tuple(map(load_cast, cast))
+    if not casts:
+        raise InvalidArgument("cast= holds no cast: give at least one")
+    return casts
+
+
+def _seats(casts: Sequence[Cast], supporters: int, played: Iterable[str]) -> tuple[str, ...]:
+    """Return the seats that are played from outside, the supporters first."""
+    if isinstance(supporters, bool) or not 1 <= supporters <= MOST_SUPPORTERS:
+        raise InvalidArgument(
+            f"Cannot have supporters={supporters!r}: an integer from 1 to {MOST_SUPPORTERS}"
+        )
+    if supporters > 1 and not casts:
+        raise InvalidArgument(f"supporters={supporters} without a cast=: a talk of two has one")
+    first = [FIRST, *(f"supporter_{number}" for number in range(1, supporters))]
+    most = min((len(cast.people) for cast in casts), default=0)
+    users = [f"user_{number}" for number in range(most)]
+    chosen = set(played)
+    for seat in sorted(chosen - set(first)):
+        if seat not in users:
+            raise UnknownName.among("seat", seat, users, "Each cast must have it.")
+    return (*first, *(seat for seat in users if seat in chosen))
+
+
+MOST_SUPPORTERS: Final = 8
 
 
 def _only_sampler(*defaults: bool) -> None:
@@ -306,11 +385,14 @@ class Episode:
             fault={"type": type(fault).__name__, "message": str(fault)} if fault else None,
         )
 
-    def steps(self, text: str) -> Steps[Conversation]:
-        """Return the next turn as a generator of model requests, for drivers; then `accept`."""
+    def steps(self, text: str | Mapping[str, str]) -> Together[Conversation]:
+        """Return the next turn as a generator of model requests, for drivers; then `accept`.
+
+        In company `text` may be what each played seat says, by the name of the seat.
+        """
         if self.fault is not None:
             raise EpisodeOver("the episode was cut off by a fault; open a new one")
-        return say(self.talk, text)
+        return play(self.talk, text) if isinstance(text, Mapping) else say(self.talk, text)
 
     def accept(self, result: Conversation | Fault, values: Sequence[float] | None = None) -> float:
         """Take over the result of `steps`; return what the turn is paid (NaN after a fault).

@@ -32,9 +32,9 @@ def file_schema() -> dict[str, Any]:
     What no JSON Schema can say (a gate that never opens, a word in two facts) is left to loading.
     """
     whole = Persona.model_json_schema()
-    parts: dict[str, Any] = {name: _described(name, part) for name, part in whole["$defs"].items()}
+    parts = {name: described(getattr(models, name), p) for name, p in whole["$defs"].items()}
     parts["Temperament"] = _or_type_name(parts["Temperament"])
-    parts["Persona"] = _described("Persona", {k: v for k, v in whole.items() if k != "$defs"})
+    parts["Persona"] = described(Persona, {k: v for k, v in whole.items() if k != "$defs"})
     heirs = {f"Heir{name}": _heir(part) for name, part in parts.items()}
     heirs["HeirPersona"]["properties"]["extends"] = {
         "type": "string",
@@ -56,12 +56,16 @@ def file_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """Return the JSON Schema as it stands in a file."""
-    return json.dumps(file_schema(), indent=1, ensure_ascii=False) + "\n"
+    return as_text(file_schema())
 
 
-def _described(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
-    """Say of each field what the model's source says, and what it must be."""
-    model = getattr(models, name)
+def as_text(schema: Mapping[str, Any]) -> str:
+    """Return any JSON Schema as it stands in a file."""
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def described(model: type[BaseModel], part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's part of a schema, which says of each field what it is and must be."""
     said = {model.model_fields[key].alias or key: text for key, text in _docstrings(model).items()}
     fields: dict[str, Any] = {}
     for key, field in part["properties"].items():
@@ -72,7 +76,16 @@ def _described(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """Return the string under each field of a model, as its source has it."""
+    """Return the string under each field of a model, as the source of its classes has it."""
+    own = [base for base in reversed(model.__mro__) if "__annotations__" in vars(base)]
+    found: dict[str, str] = {}
+    for base in own:
+        if issubclass(base, BaseModel) and base is not BaseModel:
+            found |= _docstrings_of_class(base)
+    return found
+
+
+def _docstrings_of_class(model: type[BaseModel]) -> dict[str, str]:
     (tree,) = ast.parse(dedent(inspect.getsource(model))).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     found: dict[str, str] = {}
@@ -149,13 +162,16 @@ def _first_line(need: Need) -> str:
     return _content(f"needs/{need}.yaml").partition("\n")[0]
 
 
-def blank(id: str, needs: Sequence[str], *, split: str = "train") -> str:
+def blank(
+    id: str, needs: Sequence[str], *, split: str = "train", name: str = "Jo Placeholder"
+) -> str:
     """Return a commented persona file with a placeholder story, to be edited.
 
     Args:
         id: Name of the person.
         needs: Two to four of the eight needs.
         split: train, dev or test.
+        name: What they are called; letters and spaces.
 
     Raises:
         InvalidArgument: If the needs are not two to four different ones.
@@ -168,9 +184,9 @@ def blank(id: str, needs: Sequence[str], *, split: str = "train") -> str:
         raise InvalidArgument(f"needs={', '.join(needs)}: give two to four different ones")
     variants = "\n".join(_content(f"needs/{need}.yaml") for need in needs)
     form = Template(_content("persona.yaml.template"))
-    filled = yaml.safe_load(form.substitute(id="", split="", needs=variants))
+    filled = yaml.safe_load(form.substitute(id="", split="", name=name, needs=variants))
     Persona.parse({**filled, "id": id, "split": split}, source="the new persona")
-    return HEADER + form.substitute(id=id, split=split, needs=variants)
+    return HEADER + form.substitute(id=id, split=split, name=name, needs=variants)
 
 
 def _content(name: str) -> str:

@@ -43,6 +43,10 @@ def persona_names() -> list[str]:
     return sorted(path.stem for path in content_dir("personas").glob("*.yaml"))
 
 
+def _casts() -> list[str]:
+    return [path.parent.name for path in content_dir("personas").glob("casts/*/cast.yaml")]
+
+
 def read_persona(path: Path) -> Persona:
     """Read one persona file, and those that it extends.
 
@@ -53,6 +57,10 @@ def read_persona(path: Path) -> Persona:
     if document.root is None:
         raise InvalidPersona.listing(document.problems)
     root, data = document.root, plain(document.root)
+    if data.get("kind") == "cast":
+        message = "is a cast of several people, and no persona"
+        problem = Problem("kind", message, ("kind",), "Give it as cast=.")
+        raise InvalidPersona.listing([*document.problems, placed(problem, root)])
     found: list[Problem] = []
     persona: Persona | None = None
     try:
@@ -111,7 +119,9 @@ def load_persona(persona: PersonaSpec) -> Persona:
         return read_persona(path)
     name, names = str(persona), persona_names()
     if name not in names:
-        raise UnknownName.among("persona", name, names, "A path must end in .yaml.")
+        several = name in _casts()
+        hint = "It is a cast: give it as cast=." if several else "A path must end in .yaml."
+        raise UnknownName.among("persona", name, names, hint)
     return _bundled(name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from math import sqrt
 from pathlib import Path
@@ -73,10 +73,19 @@ class _Line(NamedTuple):
 
 def like_lines(personas: Sequence[Persona]) -> list[Likeness]:
     """Return the lines that two of them say in the same words, or nearly the same."""
+    return like_texts(map(spoken, personas))
+
+
+def like_texts(owners: Iterable[Iterable[tuple[Field, str]]]) -> list[Likeness]:
+    """Return the texts that two owners have in the same words, or nearly the same.
+
+    Args:
+        owners: For each the texts, with their fields.
+    """
     lines = [
         _Line(number, field, text, words)
-        for number, persona in enumerate(personas)
-        for field, text in spoken(persona)
+        for number, texts in enumerate(owners)
+        for field, text in texts
         if len(set(words := tuple(words_of(text)))) >= _FEWEST_WORDS
     ]
     # Only lines with three words in a row in common are compared: all pairs would be millions.
@@ -131,8 +140,16 @@ def _cosine(one: Mapping[str, int], other: Mapping[str, int]) -> float:
     return along / (lengths[0] * lengths[1]) if all(lengths) else 0.0
 
 
-def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
-    """Return which of these personas are too much like each other, or like a bundled one."""
+def findings_beside(
+    subjects: Sequence[Subject], *, together: Iterable[Collection[str]] = ()
+) -> list[Finding]:
+    """Return which of these personas are too much like each other, or like a bundled one.
+
+    Args:
+        subjects: The personas.
+        together: Ids of personas whose stories are one story, such as those of a cast.
+    """
+    circles = [frozenset(ids) for ids in together]
     own = [Path(subject.root.place.file) for subject in subjects]
     others = [bundled_subject(name) for name in names_beside(own)]
     everybody = [*others, *subjects]
@@ -144,7 +161,9 @@ def findings_beside(subjects: Sequence[Subject]) -> list[Finding]:
     stories = [
         like
         for like in like_stories(personas)
-        if like.other >= len(others) and not _inherited(everybody, like)
+        if like.other >= len(others)
+        and not _inherited(everybody, like)
+        and not any({personas[like.one].id, personas[like.other].id} <= ids for ids in circles)
     ]
     found = [_same_lines(everybody, likes) for likes in pairs.values()]
     return [*found, *(_same_story(everybody, like) for like in stories)]

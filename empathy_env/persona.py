@@ -6,7 +6,7 @@ that name the field, all in one report. `empathy_env.library` finds and reads fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
@@ -26,7 +26,7 @@ from empathy_env.acts import Need as Need
 from empathy_env.draft import contradictions
 from empathy_env.errors import MAX_PROBLEMS, InvalidPersona, Problem, UnknownName
 from empathy_env.schema import problems_of
-from empathy_env.source import surrogate
+from empathy_env.source import MAX_DEPTH, surrogate
 
 # A description reads on from "must be": `schema` makes its messages of them.
 Unit = Annotated[float, Field(ge=0.0, le=1.0, description="a number from 0 to 1")]
@@ -329,6 +329,9 @@ def validated(
         message = f"expected a mapping of fields, got {type(data).__name__}"
         raise InvalidPersona.listing([Problem("no-mapping", message, file=source)])
     fields = cast("Mapping[str, Any]", data)
+    if deep := _too_deep(fields, MAX_DEPTH):
+        message = f"lists and mappings lie more than {MAX_DEPTH} deep in each other here"
+        raise InvalidPersona.listing([Problem("depth", message, deep[:2], file=source)])
     if halves := list(islice(_halves(fields), MAX_PROBLEMS + 1)):
         # pydantic would say no more than that something is no text.
         raise InvalidPersona.listing(p._replace(file=source) for p in halves)
@@ -338,6 +341,22 @@ def validated(
         found = [*problems_of(error, model), *contradicted(fields)]
         found = found or [Problem("value", item["msg"], item["loc"]) for item in error.errors()]
         raise InvalidPersona.listing(p._replace(file=source) for p in found) from error
+
+
+def _too_deep(value: Any, levels: int) -> tuple[str | int, ...]:
+    """Return the field that leads to what lies deeper than so many levels, or ()."""
+    inner: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, Mapping):
+        inner = cast("Mapping[object, Any]", value).items()
+    elif isinstance(value, (list, tuple)):
+        inner = enumerate(cast("Sequence[Any]", value))
+    for key, item in inner:
+        step = key if isinstance(key, int) else ascii(key).strip("'")
+        if not levels:
+            return (step,)
+        if found := _too_deep(item, levels - 1):
+            return (step, *found)
+    return ()
 
 
 def _halves(value: Any, field: tuple[str | int, ...] = ()) -> Iterator[Problem]:

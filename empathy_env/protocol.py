@@ -20,6 +20,7 @@ from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.weights import (
     ANY_NEED,
     ANY_NEED_B,
+    BETWEEN,
     LISTENING,
     OPENS,
     OWN_NEED,
@@ -107,6 +108,8 @@ class Protocol:
     too_early: Mapping[str, float] = field(default_factory=lambda: TOO_EARLY)
     listening: Mapping[str, float] = field(default_factory=lambda: LISTENING)
     opens: Mapping[str, float] = field(default_factory=lambda: OPENS)
+    between: Mapping[str, float] = field(default_factory=lambda: BETWEEN)
+    """What happens between several people in one room; see `empathy_env.between`."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -14,14 +14,15 @@ from typing import Any
 from empathy_env.acts import Appraisal, Context, Reading
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Reply, Request
-from empathy_env.conversation import Conversation, Room, begin, say
-from empathy_env.errors import UnexpectedRequest, fault_named
+from empathy_env.circle import play, say
+from empathy_env.conversation import Conversation, Room, begin
+from empathy_env.errors import Fault, UnexpectedRequest, fault_named
 from empathy_env.parts import appraiser_named, speaker_named
 from empathy_env.protocol import ReportedProtocol
 from empathy_env.reporting import seated, speaker_of
 from empathy_env.scaffold import SCAFFOLDS, Scaffold, Split
 from empathy_env.speaker import Moment, Speaker, Speech
-from empathy_env.trace import Answer, Call, Trace, Turn
+from empathy_env.trace import FIRST, Answer, Call, Trace, Turn
 
 
 def replayed(trace: Trace) -> Iterator[Conversation]:
@@ -44,12 +45,14 @@ def opened(trace: Trace) -> Conversation:
     return begin(
         Room(
             scenario=trace.scenario,
-            users=(seated(trace.scenario),),
+            users=tuple(seated(trace.scenario, seat) for seat in range(len(trace.scenario.people))),
             appraiser=appraiser_named(setup.appraiser) or _RecordedAppraiser(setup.appraiser),
             speaker=_speaker(trace),
             scaffold=SCAFFOLDS.get(setup.scaffold) or _recorded_scaffold(setup.scaffold),
             backend=setup.backend,
             system_prompt=setup.system_prompt,
+            supporters=sum(seat.startswith("supporter") for seat in setup.played),
+            played=setup.played,
         )
     )
 
@@ -68,18 +71,49 @@ def played(talk: Conversation, turn: Turn) -> Conversation:
         UnexpectedRequest: If a step asks what the turn holds no reply to.
         Fault: If a recorded reply has no meaning here.
     """
+    talk = replace(talk, room=_standing_in(talk.room, turn))
+    if talk.room.scenario.cast is not None:
+        return _round_played(talk, turn)
     calls = iter(turn.calls)
-    steps = say(replace(talk, room=_standing_in(talk.room, turn)), turn.raw)
+    steps = say(talk, turn.raw)
     try:
         request = next(steps)
-        while True:
-            call = _call(calls, request)
-            if call.fault:
-                request = steps.throw(fault_named(call.fault, "recorded"))
-            else:
-                request = steps.send(Reply(call.reply))
+        while isinstance(request, Request):  # a talk of two asks one thing at a time
+            answer = _recorded(_call(calls, request))
+            request = steps.throw(answer) if isinstance(answer, Fault) else steps.send(answer)
+        raise UnexpectedRequest("a talk of two has asked several things at once")
     except StopIteration as stop:
         return stop.value
+
+
+def _round_played(talk: Conversation, turn: Turn) -> Conversation:
+    """Take a talk in company one recorded round further."""
+    actions = dict.fromkeys(talk.room.played, "")
+    actions |= {said.seat: said.raw for said in turn.others if said.seat in actions}
+    left = list(turn.calls)
+    steps = play(talk, actions | {FIRST: turn.raw})
+    try:
+        asked = next(steps)
+        while True:
+            requests = (asked,) if isinstance(asked, Request) else asked
+            asked = steps.send(tuple(_recorded(_taken(left, request)) for request in requests))
+    except StopIteration as stop:
+        return stop.value
+
+
+def _recorded(call: Call) -> Reply | Fault:
+    return fault_named(call.fault, "recorded") if call.fault else Reply(call.reply)
+
+
+def _taken(left: list[Call], request: Request) -> Call:
+    """Take the recorded call of this request out of those that are left."""
+    for call in left:
+        if call.purpose == request.purpose and call.request == request.digest:
+            left.remove(call)
+            return call
+    raise UnexpectedRequest(
+        f"no recorded reply to the request to {request.purpose} with digest {request.digest}"
+    )
 
 
 def _call(calls: Iterator[Call], request: Request) -> Call:

@@ -26,7 +26,9 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     What a validator of the whole model says has no field, and is left to the caller.
     """
     whole = model.model_json_schema()
-    errors = [item for item in error.errors(include_url=False) if item["loc"]]
+    # What a validator of a whole part says is no type or range: the caller has it in better words.
+    said = error.errors(include_url=False)
+    errors = [item for item in said if item["loc"] and item["type"] != "value_error"]
     every = (_problem(item, whole) for item in errors if not _follows(item, whole))
     found = list(islice(every, MAX_PROBLEMS + 1))
     # A misspelt key is one mistake: that the right one is missing follows from it.

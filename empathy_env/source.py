@@ -92,7 +92,7 @@ def read_source(path: Path) -> tuple[Source | None, list[Problem]]:
     if isinstance(raw, str):
         return None, [Problem("file", f"cannot be read ({raw})", file=file)]
     if len(raw) > MAX_BYTES:
-        message = f"is longer than {MAX_BYTES // 1024} KiB, which no persona needs to be"
+        message = f"is longer than {MAX_BYTES // 1024} KiB, which no such file needs to be"
         return None, [Problem("file", message, file=file)]
     if wide := _wide(raw):
         message = f"is not UTF-8; it looks like {wide}"

@@ -15,83 +15,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from empathy_env.acts import ACTS, Appraisal, Evidence
-from empathy_env.emotion import OUTCOMES, Mood, Outcome
+from empathy_env.emotion import Mood, Outcome
 from empathy_env.errors import TraceError
 from empathy_env.scenario import Scenario
+from empathy_env.turn import Answer as Answer
+from empathy_env.turn import Call as Call
+from empathy_env.turn import Hearing as Hearing
+from empathy_env.turn import Said as Said
+from empathy_env.turn import Turn as Turn
+from empathy_env.turn import mood_out, turn_in, turn_out
 
 FORMAT: Final = "empathy-env/trace"
-VERSION: Final = 4
+VERSION: Final = 5
 
 
-class Call(NamedTuple):
-    """One request to a model and what it answered.
-
-    Attributes:
-        purpose: What was asked for.
-        request: Digest of the request, so that a replay can tell whether it asks the same.
-        reply: What the model answered; "" after a fault.
-        fault: Type of the failure that the step took for an answer and went on from, or "".
-    """
-
-    purpose: str
-    request: str
-    reply: str
-    fault: str = ""
-
-
-class Answer(NamedTuple):
-    """One user's side of a turn.
-
-    Attributes:
-        mood: The mood after the turn; its counters are left out, since they follow from the rest.
-        good: Mean credit of the turn.
-        harm: Harm of the turn's worst piece.
-        saturated: True if the clamp or an end of the scale cut the change.
-        error: Standard error of the change of emotion, in points, over the appraisals of this turn;
-            None if there was one appraisal only.
-        told: Ids of what was disclosed in this turn.
-        leaked: Ids of what the reply gave away although no gate was open.
-        manner: Which situation of the voice the reply is in.
-        reply: What the user said.
-        meant: What they would have said with nothing hidden, if that is something else. What the
-            agent does is judged by this, so that hiding changes nothing that is felt.
-        withheld: Ids of what was disclosed in this turn and not said aloud.
-    """
-
-    mood: Mood
-    good: float
-    harm: float
-    saturated: bool
-    error: float | None
-    told: tuple[str, ...]
-    leaked: tuple[str, ...]
-    manner: str
-    reply: str
-    meant: str | None = None
-    withheld: tuple[str, ...] = ()
-
-    @property
-    def whole(self) -> str:
-        """What they said, or would have said with nothing hidden."""
-        return self.reply if self.meant is None else self.meant
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The agent says and the users answer."""
-
-    raw: str
-    """What the agent wrote, cleaned."""
-    private: str
-    heard: str
-    flags: tuple[str, ...]
-    evidence: Appraisal
-    answers: tuple[Answer, ...]
-    outcome: Outcome | None
-    notes: tuple[str, ...] = ()
-    """What was dropped, asked again or could not be mended, in sentences."""
-    calls: tuple[Call, ...] = ()
+FIRST: Final = "supporter_0"
+"""The seat of the agent; in company, of the first supporter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +44,8 @@ class Setup:
     system_prompt: str | None
     rules: str
     """Digest of the law, the rules and the templates of the package that played it."""
+    played: tuple[str, ...] = (FIRST,)
+    """The seats whose words came from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +77,12 @@ class Trace:
         """How the talk ended; None if it goes on or was cut off by a fault."""
         return self.turns[-1].outcome if self.turns else None
 
+    def present(self, turn: int, *, seat: int = 0) -> bool:
+        """Return whether this user is still there after turn `turn`, counted from 1."""
+        if self.scenario.cast is None:
+            return turn == 0 or self.turns[turn - 1].outcome != "left"
+        return turn == 0 or self.turns[turn - 1].answers[seat].present
+
     def emotion(self, turn: int, *, seat: int = 0) -> float:
         """Return the emotion after turn `turn`, counted from 1; turn 0 is the start."""
         mood = self.start[seat] if turn == 0 else self.turns[turn - 1].answers[seat].mood
@@ -152,7 +99,8 @@ class Trace:
         the gate opened and it was not said aloud, "leaked in turn t" by a reply that said it too
         early, or "never".
         """
-        persona, variant = self.scenario.persona, self.scenario.variant
+        persona, need = self.scenario.people[seat]
+        variant = persona.variant(need)
         ledger: dict[str, str] = {}
         for item in (*persona.facts, *variant.facts, *persona.feelings, *persona.beliefs):
             ledger[item.id] = "donated" if item.gate is None else "never"
@@ -170,11 +118,14 @@ class Trace:
         return {
             "id": self.id,
             "scenario": self.scenario.to_record(),
-            "setup": {name: getattr(self.setup, name) for name in Setup.__slots__},
+            "setup": {
+                name: getattr(self.setup, name) for name in Setup.__slots__ if name != "played"
+            }
+            | {"played": list(self.setup.played)},
             "agent": self.agent,
             "opening": list(self.opening),
-            "start": [_mood_out(mood) for mood in self.start],
-            "turns": [_turn_out(turn) for turn in self.turns],
+            "start": [mood_out(mood) for mood in self.start],
+            "turns": [turn_out(turn) for turn in self.turns],
             "outcome": self.outcome,
             "fault": dict(self.fault) if self.fault else None,
             "rewards": {name: list(values) for name, values in self.rewards.items()},
@@ -253,10 +204,6 @@ def parse_line(line: str) -> Line:
         raise TraceError(f"broken trace: {type(error).__name__}: {error}") from error
 
 
-def _mood_out(mood: Mood) -> dict[str, float | bool]:
-    return {name: getattr(mood, name) for name in _MOOD}
-
-
 def _where(trace: Trace, record: Mapping[str, Any]) -> str:
     """Return which fields of a record differ from what reading it gives."""
     read = trace.to_record()
@@ -267,75 +214,18 @@ def _where(trace: Trace, record: Mapping[str, Any]) -> str:
     )
 
 
-_MOOD: Final = ("emotion", "trust", "heard", "met", "strain", "resisting")
-_ANSWER: Final = ("good", "harm", "saturated", "error", "manner", "reply", "meant")
-
-
-def _turn_out(turn: Turn) -> dict[str, Any]:
-    return {
-        "raw": turn.raw,
-        "private": turn.private,
-        "heard": turn.heard,
-        "flags": list(turn.flags),
-        "evidence": [evidence._asdict() for evidence in turn.evidence],
-        "answers": [
-            {name: getattr(answer, name) for name in _ANSWER}
-            | {
-                "mood": _mood_out(answer.mood),
-                "told": list(answer.told),
-                "leaked": list(answer.leaked),
-                "withheld": list(answer.withheld),
-            }
-            for answer in turn.answers
-        ],
-        "outcome": turn.outcome,
-        "notes": list(turn.notes),
-        "calls": [call._asdict() for call in turn.calls],
-    }
-
-
 def _trace_in(record: Mapping[str, Any], meter: Mapping[str, float]) -> Trace:
     return Trace(
         scenario=Scenario.from_row(record["scenario"]),
-        setup=Setup(**record["setup"]),
+        setup=Setup(**(record["setup"] | {"played": tuple(record["setup"]["played"])})),
         opening=tuple(record["opening"]),
         start=tuple(Mood(**mood) for mood in record["start"]),
-        turns=tuple(_turn_in(turn) for turn in record["turns"]),
+        turns=tuple(turn_in(turn) for turn in record["turns"]),
         fault=record["fault"],
         rewards={name: tuple(values) for name, values in record["rewards"].items()},
         weights=record["weights"],
         agent=record["agent"],
         meter=meter,
-    )
-
-
-def _turn_in(turn: Mapping[str, Any]) -> Turn:
-    evidence = tuple(Evidence(**item) for item in turn["evidence"])
-    unknown = sorted({item.act for item in evidence} - set(ACTS))
-    if unknown:
-        raise ValueError(f"unknown acts {unknown}")
-    if turn["outcome"] not in (None, *OUTCOMES):
-        raise ValueError(f"unknown outcome {turn['outcome']!r}")
-    answers = tuple(
-        Answer(
-            mood=Mood(**answer["mood"]),
-            told=tuple(answer["told"]),
-            leaked=tuple(answer["leaked"]),
-            withheld=tuple(answer["withheld"]),
-            **{name: answer[name] for name in _ANSWER},
-        )
-        for answer in turn["answers"]
-    )
-    return Turn(
-        raw=turn["raw"],
-        private=turn["private"],
-        heard=turn["heard"],
-        flags=tuple(turn["flags"]),
-        evidence=evidence,
-        answers=answers,
-        outcome=turn["outcome"],
-        notes=tuple(turn["notes"]),
-        calls=tuple(Call(**call) for call in turn["calls"]),
     )
 
 

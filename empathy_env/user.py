@@ -14,8 +14,9 @@ from importlib.resources import files
 from statistics import stdev
 from typing import Literal, NamedTuple
 
-from empathy_env.acts import Appraisal, Reading, Topic
+from empathy_env.acts import Appraisal, Need, Reading, Topic
 from empathy_env.backends import Reply, Request
+from empathy_env.cast import in_company
 from empathy_env.emotion import (
     Felt,
     Listener,
@@ -51,6 +52,7 @@ _RULES = (
         "veil",
         "weights",
     ),
+    *("address", "between", "cast", "circle", "floor", "turn"),
     *("asking", "briefing", "dialogue", "leaks", "model_appraiser", "model_speaker", "profile"),
     *("quotation", "reporting", "speech", "stems", "structured", "voting", "wording"),
 )
@@ -118,13 +120,24 @@ class SimulatedUser:
 
     @cached_property
     def persona(self) -> Persona:
-        """Who they are."""
-        return self.scenario.written
+        """Who they are; in company, with what they know of the others in their story."""
+        cast = self.scenario.cast
+        return self.scenario.written if cast is None else in_company(cast, self.seat)
+
+    @cached_property
+    def need(self) -> Need:
+        """What they need in this episode."""
+        return self.scenario.people[self.seat][1]
+
+    @cached_property
+    def rank(self) -> int:
+        """What their draws are keyed by: in company, their own whatever the seats."""
+        return self.scenario.rank(self.seat)
 
     @cached_property
     def variant(self) -> NeedVariant:
         """What they need in this episode."""
-        return self.persona.variant(self.scenario.need)
+        return self.persona.variant(self.need)
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
@@ -149,11 +162,11 @@ class SimulatedUser:
         scenario = self.scenario
         return Listener.of(
             self.persona,
-            scenario.need,
+            self.need,
             scenario.difficulty,
             self.law,
             seed=scenario.seed,
-            seat=self.seat,
+            seat=self.rank,
         )
 
     @property
@@ -168,11 +181,15 @@ class SimulatedUser:
         return UserState(first_mood(self.scenario.difficulty), told, frozenset({self.opening}))
 
     def topics(self, state: UserState) -> tuple[Topic, ...]:
-        """Return what an utterance could address, for an appraiser's context."""
+        """Return what an utterance could address, for an appraiser's context.
+
+        In company an id stands as "persona/id": two people may have a fact of one name.
+        """
         known = self._topics
         if state.told not in known:
+            prefix = f"{self.persona.id}/" if self.scenario.cast is not None else ""
             known[state.told] = tuple(
-                Topic(i.id, i.words, _kind(i), i.id in state.told) for i in self.items
+                Topic(prefix + i.id, i.words, _kind(i), i.id in state.told) for i in self.items
             )
         return known[state.told]
 
@@ -184,9 +201,9 @@ class SimulatedUser:
     def feel(self, state: UserState, appraisal: Appraisal, turn: int) -> Felt:
         """Return how turn `turn`, counted from 1, is felt."""
         seed = self.scenario.seed
-        resisting = resists(state.mood, self.listener, draw(seed, turn, self.seat, "resist"))
+        resisting = resists(state.mood, self.listener, draw(seed, turn, self.rank, "resist"))
         volatile = self.scenario.difficulty.volatility > 0.0
-        swing = 2.0 * draw(seed, turn, self.seat, "swing") - 1.0 if volatile else 0.0
+        swing = 2.0 * draw(seed, turn, self.rank, "swing") - 1.0 if volatile else 0.0
         return next_mood(state.mood, appraisal, self.listener, resisting=resisting, swing=swing)
 
     def disclose(
@@ -200,7 +217,7 @@ class SimulatedUser:
             return ()
         opens = self.law.opens
         willing = max((opens.get(e.act, 0.0) for e in appraisal), default=0.0)
-        if draw(self.scenario.seed, turn, self.seat, "open") >= willing:
+        if draw(self.scenario.seed, turn, self.rank, "open") >= willing:
             return ()
         addressed = {evidence.topic for evidence in appraisal}
         ready = [
@@ -221,7 +238,7 @@ class SimulatedUser:
         It counts as told: what may be said about it pays as if they had said it.
         """
         knobs = self.scenario.difficulty
-        if not told or draw(self.scenario.seed, turn, self.seat, "aloud") < knobs.disclosure:
+        if not told or draw(self.scenario.seed, turn, self.rank, "aloud") < knobs.disclosure:
             return ()
         return told
 
@@ -309,7 +326,7 @@ class SimulatedUser:
             spoken=state.spoken,
             seed=self.scenario.seed,
             turn=turn,
-            seat=self.seat,
+            seat=self.rank,
             talk=talk,
         )
 

@@ -132,6 +132,29 @@ LISTENING: Final[Mapping[str, float]] = {
     "closed_question": 0.2,
 }
 
+# What happens between people in one room. Points of emotion, shares, and steps of trust and strain,
+# all from 0 up; docs/casts.md says what each does, and what it was set by.
+BETWEEN: Final[Mapping[str, float]] = {
+    "contagion": 0.25,  # share of the others' change of emotion that passes on, at closeness 1
+    "peer": 0.6,  # what the words of another user weigh, at closeness 1, beside the agent's
+    "overheard": 0.3,  # share of a turn's growth of trust that seeing others helped brings
+    "named_trust": 0.01,
+    "spoken_of_trust": 0.02,
+    "sided_with_emotion": 1.5,
+    "sided_with_trust": 0.02,
+    "sided_against_emotion": 5.0,
+    "sided_against_trust": 0.12,
+    "sided_against_strain": 0.1,
+    "contradicted_emotion": 3.0,
+    "contradicted_strain": 0.03,
+    "agreed_emotion": 2.0,
+    "spoken_over_emotion": 2.0,
+    "spoken_over_strain": 0.04,
+    "exposed_emotion": 5.0,
+    "exposed_trust": 0.05,
+    "exposed_strain": 0.08,
+}
+
 # Chance that somebody tells the next thing when the agent does this, while a gate is open. The
 # order is that of the AnnoMI transcripts (open questions before closed ones, advice and
 # information last); docs/emotion.md compares what results with their figures.

@@ -9,7 +9,7 @@ import empathy_env
 
 PACKAGE = Path(empathy_env.__file__).parent
 LAYERS = [
-    {"errors", "messages", "noise"},
+    {"errors", "messages", "noise", "address"},
     {"acts", "shorthand"},
     {
         "source",
@@ -27,6 +27,7 @@ LAYERS = [
     },
     {
         "belief",
+        "company",
         "document",
         "persona",
         "protocol",
@@ -39,12 +40,23 @@ LAYERS = [
     {"lineage", "emotion", "scaffold", "profile", "leaks"},
     {"playability", "briefing"},
     {"library"},
-    {"people", "form", "subject"},
-    {"scenario"},
+    {"people", "form", "subject", "cast"},
+    {"scenario", "turn", "cast_form"},
     {"trace", "appraiser", "speaker", "likeness", "transcripts"},
-    {"reward", "user", "model_appraiser", "speech", "voting", "group"},
+    {
+        "reward",
+        "between",
+        "user",
+        "model_appraiser",
+        "speech",
+        "voting",
+        "group",
+        "cast_findings",
+    },
     {"model_speaker", "reporting", "curriculum"},
     {"parts", "conversation", "servo"},
+    {"remarks"},
+    {"circle"},
     {"drivers", "replay"},
     {"episode", "verification"},
     {"env", "agents"},

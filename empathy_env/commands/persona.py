@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 
 from empathy_env.acts import NEEDS, Need
 from empathy_env.commands.console import AsJson, out, print_json, print_plain, print_table, tracked
+from empathy_env.commands.findings import report
 from empathy_env.commands.sheet import Course, courses, drawn, gate_rows, to_data
 from empathy_env.episode import Task
 from empathy_env.errors import InvalidArgument
@@ -21,7 +21,7 @@ from empathy_env.form import SCHEMA_NAME, blank, file_schema, need_lines, schema
 from empathy_env.library import load_cells, load_persona, persona_names, split_of
 from empathy_env.likeness import findings_beside
 from empathy_env.persona import Persona
-from empathy_env.subject import LEVELS, Finding, bundled_files, read_subjects
+from empathy_env.subject import bundled_files, read_subjects
 
 app = typer.Typer(help="Personas: those of the package, and your own.", no_args_is_help=True)
 
@@ -141,20 +141,7 @@ def check(
     found += findings_beside(subjects)
     for subject in tracked(subjects, "playing", len(subjects)):
         found += findings_alone(subject, seeds=seeds)
-    count = Counter(finding.level for finding in found)
-    if as_json:
-        totals = {f"{level}s": count[level] for level in LEVELS}
-        print_json({"files": len(files), **totals, "findings": [_row(one) for one in found]})
-    else:
-        _print_findings(found)
-        totals = ", ".join(_counted(count[level], level) for level in LEVELS)
-        out.print(f"{_counted(len(files), 'file')} checked: {totals}", highlight=False)
-    if count["error"]:
-        raise typer.Exit(1)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    report(len(files), found, as_json=as_json)
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -170,33 +157,6 @@ def _files(paths: Iterable[Path]) -> list[Path]:
         else:
             found.append(path if path.suffix else bundled.get(str(path), path))
     return list(dict.fromkeys(found))
-
-
-def _row(finding: Finding) -> dict[str, Any]:
-    fields = finding.problem._asdict() | {"field": list(finding.problem.field)}
-    return {"level": finding.level, **fields, "means": finding.means}
-
-
-def _print_findings(found: Sequence[Finding]) -> None:
-    """Print the findings of each file together, the worst first."""
-    for file in sorted({finding.problem.file for finding in found}):
-        own = [finding for finding in found if finding.problem.file == file]
-        own.sort(key=lambda finding: (LEVELS.index(finding.level), finding.problem.line))
-        out.print(f"[bold]{escape(_shown(file))}[/bold]", highlight=False, soft_wrap=True)
-        for finding in own:
-            colour = {"error": "red", "warning": "yellow", "note": "cyan"}[finding.level]
-            problem = finding.problem._replace(file=_shown(file))
-            place, _, text = str(problem).partition(": ")
-            head = f"  [{colour}]{finding.level}[/{colour}] {escape(place)}"
-            out.print(head, highlight=False, soft_wrap=True)
-            print_plain(f"    {text}\n    {finding.means}")
-        out.print()
-
-
-def _shown(file: str) -> str:
-    """Return the path from here, if it lies below."""
-    path, here = Path(file), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else file
 
 
 @app.command("new")

@@ -1,0 +1,709 @@
+"""A round of talk in company: supporters speak, users hear, and those who have the floor answer.
+
+A round has two halves. First each supporter speaks, and what they say is taken at once. Then all
+users who have the floor word what they say, of what they have heard so far, so that the requests
+to models are in flight together; it is delivered in an order that a keyed draw gives. Whether a
+seat is played from outside or from here makes no other difference.
+
+`say` takes a talk of either kind a turn further; `Round` is a round under way, for those who want
+to look at what has been said between two words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple, TypeVar
+
+from empathy_env import conversation
+from empathy_env.acts import HEARD_KEPT, SAID_KEPT, Appraisal, Context, Evidence, Reading
+from empathy_env.address import Addressed, Part, addressed
+from empathy_env.appraiser import RuleAppraiser
+from empathy_env.asking import together
+from empathy_env.backends import Reply, Request
+from empathy_env.between import Ear, Presence, Taken, Utterance, taken
+from empathy_env.cast import Cast
+from empathy_env.conversation import Calls, Conversation, Room, looked_through, recorded, summed
+from empathy_env.emotion import Felt, Mood, Outcome, resists
+from empathy_env.errors import EpisodeOver, Fault, InvalidArgument
+from empathy_env.floor import Floor, speakers
+from empathy_env.messages import Cleaned, Message, clean, from_agent, from_user
+from empathy_env.noise import draw
+from empathy_env.remarks import Remark, remark
+from empathy_env.scaffold import Split
+from empathy_env.speaker import Speech, TemplateSpeaker, asks_after_safety
+from empathy_env.trace import FIRST, Answer, Call, Said, Turn
+from empathy_env.user import SimulatedUser, UserState
+
+T = TypeVar("T")
+Together = Generator[Request | tuple[Request, ...], Any, T]
+"""A step that may ask several things at once; see `drivers.Steps`."""
+
+NOBODY: Final = "(Nobody says anything.)"
+"""What stands for a round in which no user speaks."""
+PIECES: Final = 16
+"""How many pieces of evidence a user keeps until they speak."""
+
+
+def say(talk: Conversation, text: str) -> Together[Conversation]:
+    """Take a talk one turn further: of two, or of several with one seat that is played.
+
+    Raises:
+        EpisodeOver: If the talk has ended.
+        InvalidArgument: If `text` is not a str, or other seats have to be played too.
+        Fault: If machinery failed; its meter holds what the turn has cost.
+    """
+    if talk.room.scenario.cast is None:
+        return conversation.say(talk, text)
+    return play(talk, {FIRST: text})
+
+
+def supporter(number: int) -> str:
+    """Return the name of a supporter's seat."""
+    return f"supporter_{number}"
+
+
+def user(number: int) -> str:
+    """Return the name of a user's seat."""
+    return f"user_{number}"
+
+
+def play(talk: Conversation, actions: Mapping[str, str]) -> Together[Conversation]:
+    """Take a talk in company one round further.
+
+    Args:
+        talk: The talk so far.
+        actions: For each seat that is played from outside, what it says; "" is silence. Who has
+            left needs none.
+
+    Raises:
+        EpisodeOver: If the talk has ended.
+        InvalidArgument: If an action is lacking, or is not a str.
+        Fault: If machinery failed; its meter holds what the round has cost.
+    """
+    current = begin_round(talk)
+    for number in range(talk.room.supporters):
+        current = yield from support(current, supporter(number), _action(actions, number))
+    return (yield from answer(current, actions))
+
+
+def _action(actions: Mapping[str, str], number: int) -> str:
+    seat = supporter(number)
+    if seat not in actions:
+        raise InvalidArgument(f"actions has nothing for {seat!r}: every supporter says something")
+    return actions[seat]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round under way. Frozen: each step returns the next one.
+
+    Attributes:
+        talk: The talk before it.
+        users: Each user's state.
+        company: What is between each user and the others.
+        said: What has been said in it so far, in order.
+        resisting: For each user, whether they resist in this round.
+        called: Users whom a supporter has called.
+        abandoned: Users whom a supporter has abandoned.
+        calls: The requests to models.
+        meter: What these have cost.
+        notes: Sentences about what was dropped or asked again.
+    """
+
+    talk: Conversation
+    users: tuple[UserState, ...]
+    company: tuple[Presence, ...]
+    resisting: tuple[bool, ...]
+    said: tuple[Said, ...] = ()
+    called: frozenset[int] = frozenset()
+    abandoned: frozenset[int] = frozenset()
+    calls: tuple[Call, ...] = ()
+    meter: Mapping[str, float] = field(default_factory=dict[str, float])
+    notes: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The number of the round, counted from 1."""
+        return len(self.talk.turns) + 1
+
+
+def begin_round(talk: Conversation) -> Round:
+    """Return the next round, in which nobody has spoken yet.
+
+    Raises:
+        EpisodeOver: If the talk has ended.
+    """
+    if talk.outcome is not None:
+        raise EpisodeOver(f"the talk has ended ({talk.outcome}); open a new episode")
+    turn, seed = len(talk.turns) + 1, talk.room.scenario.seed
+    resisting = tuple(
+        resists(state.mood, one.listener, draw(seed, turn, one.rank, "resist"))
+        for one, state in _users(talk.room, talk.users)
+    )
+    fresh = tuple(presence._replace(felt=None) for presence in talk.company)
+    return Round(talk, talk.users, fresh, resisting)
+
+
+def support(current: Round, seat: str, text: str) -> Together[Round]:
+    """Let a supporter speak.
+
+    Raises:
+        InvalidArgument: If `text` is not a str.
+        Fault: If machinery failed; nothing has changed.
+    """
+    room = current.talk.room
+    cleaned, split = _split(room, seat, text)
+    said = addressed(split.heard, room.names)
+    offset = len(split.heard) - len(said.text)
+    with _Tally(current) as tally:
+        reading = yield from _read(current, said, offset, seat, tally)
+    current = tally.added
+    utterance = Utterance(None, said, reading.evidence, offset)
+    words = said.text.strip()
+    takens = taken(utterance, _cast(room), _ears(current, swinging=seat == FIRST))
+    company = tuple(
+        _spoken_to(presence, one, words, seat if said.aside else "")
+        for presence, one in zip(current.company, takens, strict=True)
+    )
+    line = _line(seat, cleaned, split, reading.evidence, takens)
+    return replace(
+        _moved(current, takens, company),
+        said=(*current.said, line),
+        called=current.called | _users_in(said.to, room),
+        abandoned=current.abandoned | _abandoned(takens),
+        notes=(*current.notes, *reading.notes),
+    )
+
+
+def answer(current: Round, actions: Mapping[str, str]) -> Together[Conversation]:
+    """Let the users who have the floor speak, and end the round.
+
+    Args:
+        current: The round, after all supporters have spoken.
+        actions: What those users say that are played from outside.
+
+    Raises:
+        InvalidArgument: If an action is lacking or not a str.
+        Fault: If machinery failed; nothing has changed.
+    """
+    floor = _floor(current, actions)
+    played = current.talk.room.played
+    own = [seat for seat in floor if user(seat) not in played]
+    with _Tally(current) as tally:
+        steps = [recorded(_worded(current, seat), tally.of(user(seat))) for seat in own]
+        worded = yield from together(steps)
+    spoken = dict(zip(own, worded, strict=True))
+    for seat in floor:
+        if seat not in spoken:
+            spoken[seat] = _given(current, seat, actions)
+    lines = [spoken[seat] for seat in floor if spoken[seat].split.heard.strip()]
+    with tally:
+        steps = [recorded(_heard(current, one), tally.of(f"to/{one.seat}")) for one in lines]
+        readings = yield from together(steps)
+    current = _spoke(tally.added, lines)
+    for number, (one, reading) in enumerate(zip(lines, readings, strict=True)):
+        later = frozenset(other.seat for other in lines[number + 1 :])
+        current = _delivered(current, one, reading, later)
+    return _ended(current, spoken)
+
+
+class _Tally:
+    """The requests of one step of a round; a fault that ends it takes along what they cost."""
+
+    def __init__(self, current: Round):
+        self._current = current
+        self._calls: list[Calls] = []
+
+    def of(self, seat: str) -> Calls:
+        """Return where the requests of a seat are kept."""
+        calls = Calls(self._current.talk.room.scenario, self._current.number, seat)
+        self._calls.append(calls)
+        return calls
+
+    @property
+    def _meter(self) -> Mapping[str, float]:
+        meter = self._current.meter
+        for calls in self._calls:
+            meter = summed(meter, calls.meter)
+        return meter
+
+    @property
+    def added(self) -> Round:
+        """The round with these requests."""
+        made = tuple(call for calls in self._calls for call in calls.made)
+        return replace(self._current, calls=(*self._current.calls, *made), meter=self._meter)
+
+    def __enter__(self) -> _Tally:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Fault):
+            error.meter = self._meter
+
+
+class _Spoken(NamedTuple):
+    """What a user is about to say.
+
+    Attributes:
+        seat: Whose words they are.
+        cleaned: As they were written.
+        split: What of it is heard.
+        said: By whom it is said to.
+        speech: How it was worded, if it was here.
+        told: Ids of what they tell.
+        remark: What they say to another user beside, if anything.
+        aside: The seat that alone hears it, or "".
+    """
+
+    seat: int
+    cleaned: Cleaned
+    split: Split
+    said: Addressed
+    speech: Speech | None = None
+    told: tuple[str, ...] = ()
+    remark: Remark | None = None
+    aside: str = ""
+
+
+def _users(room: Room, states: Sequence[UserState]) -> Iterator[tuple[SimulatedUser, UserState]]:
+    for one, state in zip(room.users, states, strict=True):
+        assert isinstance(one, SimulatedUser)  # a cast has a law, so nobody reports
+        yield one, state
+
+
+def _user(room: Room, seat: int) -> SimulatedUser:
+    one = room.users[seat]
+    assert isinstance(one, SimulatedUser)
+    return one
+
+
+def _cast(room: Room) -> Cast:
+    cast = room.scenario.cast
+    assert cast is not None  # nobody gets here with a talk of two
+    return cast
+
+
+def _users_in(to: Sequence[int], room: Room) -> frozenset[int]:
+    return frozenset(index for index in to if index < len(room.users))
+
+
+def _split(room: Room, seat: str, text: str) -> tuple[Cleaned, Split]:
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"an action must be a str, got {type(text).__name__} for {seat!r}: pass its words"
+        )
+    cleaned = clean(text, max_chars=room.scenario.max_chars)
+    return cleaned, room.scaffold.split(cleaned.text)
+
+
+def _ears(current: Round, *, swinging: bool = False) -> list[Ear]:
+    room, turn = current.talk.room, current.number
+    volatile = swinging and room.scenario.difficulty.volatility > 0.0
+    return [
+        Ear(
+            state.mood,
+            one.listener,
+            presence.waits,
+            resisting,
+            2.0 * draw(room.scenario.seed, turn, one.rank, "swing") - 1.0 if volatile else 0.0,
+            presence.present,
+        )
+        for (one, state), presence, resisting in zip(
+            _users(room, current.users), current.company, current.resisting, strict=True
+        )
+    ]
+
+
+def _moved(current: Round, takens: Sequence[Taken], company: tuple[Presence, ...]) -> Round:
+    users = tuple(
+        state._replace(mood=one.mood) for state, one in zip(current.users, takens, strict=True)
+    )
+    return replace(current, users=users, company=company)
+
+
+def _spoken_to(presence: Presence, one: Taken, words: str, owes: str) -> Presence:
+    """Keep what a supporter has said to a user until they speak."""
+    presence = presence._replace(waits=one.waits)
+    if one.felt is not None:
+        before = presence.felt
+        change = one.felt.change + (before.change if before else 0.0)
+        presence = presence._replace(felt=one.felt._replace(change=round(change, 6)))
+    if not one.hearing.addressed:
+        return presence
+    return presence._replace(
+        words=f"{presence.words}\n{words}".strip(),
+        evidence=(*presence.evidence, *one.own)[-PIECES:],
+        owes=owes,
+    )
+
+
+def _line(
+    seat: str, cleaned: Cleaned, split: Split, evidence: Appraisal, takens: Sequence[Taken]
+) -> Said:
+    return Said(
+        seat=seat,
+        raw=cleaned.text,
+        private=split.private,
+        heard=split.heard,
+        flags=cleaned.flags + split.flags,
+        evidence=evidence,
+        hearings=tuple(one.hearing for one in takens),
+    )
+
+
+def _read(
+    current: Round, said: Addressed, offset: int, seat: str, tally: _Tally
+) -> Together[Reading]:
+    """Appraise each part of what a supporter says, in the light of those whom it is said to."""
+    talk = current.talk
+    steps: list[Generator[Request, Reply, Reading]] = []
+    for number, part in enumerate(said.parts):
+        to = sorted(_users_in(part.to, talk.room))
+        if not part.to and not said.aside:
+            to = _there(current)
+        if to:
+            context = _context(current, to, talk.said)
+            steps.append(
+                recorded(
+                    _part(talk.room, said, part, offset, context), tally.of(f"{seat}/{number}")
+                )
+            )
+    readings = yield from together(steps)
+    evidence = tuple(item for reading in readings for item in reading.evidence)
+    return Reading(evidence, tuple(note for reading in readings for note in reading.notes))
+
+
+def _part(
+    room: Room, said: Addressed, part: Part, offset: int, context: Context
+) -> Generator[Request, Reply, Reading]:
+    """Appraise one part; the places of its evidence count in the whole."""
+    text = said.text[part.start : part.end]
+    reading = yield from room.appraiser.appraise(text, context)
+    if not isinstance(room.appraiser, RuleAppraiser):
+        reading = looked_through(reading, text)
+    by = offset + part.start
+    return reading._replace(evidence=tuple(_placed(item, by) for item in reading.evidence))
+
+
+def _placed(evidence: Evidence, by: int) -> Evidence:
+    return evidence._replace(start=evidence.start + by, end=evidence.end + by) if by else evidence
+
+
+def _there(current: Round) -> list[int]:
+    return [seat for seat, presence in enumerate(current.company) if presence.present]
+
+
+def _context(current: Round, to: Sequence[int], said: tuple[str, ...]) -> Context:
+    """Return what an appraiser may look at: what those who are spoken to have said, and hide."""
+    room = current.talk.room
+    lines = [current.company[seat].said for seat in to]
+    last = " ".join(own[-1] for own in lines if own)
+    earlier = tuple(line for own in lines for line in own[:-1])[-HEARD_KEPT:]
+    topics = tuple(topic for seat in to for topic in room.users[seat].topics(current.users[seat]))
+    return Context(last, earlier, said, topics, current.talk.spoken)
+
+
+def _floor(current: Round, actions: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the users who speak in this round, in order; those who leave have a last word."""
+    room, turn = current.talk.room, current.number
+    seed, cast, there = room.scenario.seed, _cast(room), _there(current)
+    for seat in there:
+        if user(seat) in room.played and user(seat) not in actions:
+            raise InvalidArgument(
+                f"actions has nothing for {user(seat)!r}, who is there and is played from outside: "
+                "give the words, or '' for silence"
+            )
+    order = tuple(sorted(there, key=lambda seat: draw(seed, turn, cast.ranks[seat], "order")))
+    floor = Floor(
+        order=order,
+        called=current.called,
+        turned_to=[seat for seat in there if current.company[seat].turned_to],
+        silent={seat: current.company[seat].silent for seat in there},
+        choosing=[seat for seat in there if _wants(current, seat, actions)],
+    )
+    chosen = {*speakers(cast.turns, floor), *(s for s in there if _leaves(current, s))}
+    return tuple(seat for seat in order if seat in chosen)
+
+
+_EAGER: Final[Mapping[str, float]] = {"terse": 0.15, "medium": 0.35, "talkative": 0.6}
+"""Chance to speak up where everybody may, by verbosity."""
+
+
+def _wants(current: Round, seat: int, actions: Mapping[str, str]) -> bool:
+    room = current.talk.room
+    if user(seat) in room.played:
+        return bool(actions[user(seat)].strip())
+    one = _user(room, seat)
+    eager = _EAGER[one.persona.voice.verbosity]
+    eager += 0.3 * (current.company[seat].provoker is not None)
+    return draw(room.scenario.seed, current.number, one.rank, "floor") < eager
+
+
+def _leaves(current: Round, seat: int) -> bool:
+    one, mood = _user(current.talk.room, seat), current.users[seat].mood
+    return seat in current.abandoned or one.ending(mood, (), current.number) == "left"
+
+
+def _worded(current: Round, seat: int) -> Generator[Request, Reply, _Spoken]:
+    """Let a user feel, disclose and word what they say."""
+    room, turn = current.talk.room, current.number
+    one, state, presence = _user(room, seat), current.users[seat], current.company[seat]
+    felt = presence.felt or Felt(state.mood, 0.0, 0.0, 0.0, False)
+    felt = felt._replace(mood=state.mood)
+    heard = presence.words or current.said[-1].heard
+    outcome = one.ending(state.mood, presence.evidence, turn)
+    silent = outcome in ("left", "success") or asks_after_safety(heard, presence.evidence)
+    told = () if silent else one.disclose(state, presence.evidence, felt, turn)
+    coded = isinstance(room.speaker, TemplateSpeaker)
+    talk = () if coded else aloud(current.talk, user(seat), current.said)
+    moment = one.moment(state, heard, presence.evidence, turn, felt, told, talk)
+    speech = yield from room.speaker.speak(moment)
+    beside: Remark | None = None
+    if coded and not silent and not presence.owes:
+        beside = remark(
+            _cast(room), seat, current.users, current.company, seed=room.scenario.seed, turn=turn
+        )
+    text = f"{speech.text} {beside.line}" if beside else speech.text
+    said = addressed(text, room.names)
+    if presence.owes:
+        said = Addressed(text, (Part(0, len(text), ()),), aside=True)
+    return _Spoken(
+        seat, Cleaned(text, ()), Split("", text), said, speech, told, beside, presence.owes
+    )
+
+
+def _given(current: Round, seat: int, actions: Mapping[str, str]) -> _Spoken:
+    """Return what a user says who is played from outside."""
+    room = current.talk.room
+    cleaned, split = _split(room, user(seat), actions[user(seat)])
+    return _Spoken(seat, cleaned, split, addressed(split.heard, room.names))
+
+
+def _heard(current: Round, one: _Spoken) -> Generator[Request, Reply, Reading]:
+    """Appraise what a user says to other users; their own story does nothing to these."""
+    room = current.talk.room
+    offset = len(one.split.heard) - len(one.said.text)
+    found: list[Reading] = []
+    for part in one.said.parts:
+        to = sorted(_users_in(part.to, room) - {one.seat})
+        if to:
+            context = _context(current, to, current.company[one.seat].said)
+            found.append((yield from _part(room, one.said, part, offset, context)))
+    evidence = tuple(item for reading in found for item in reading.evidence)
+    return Reading(evidence, tuple(note for reading in found for note in reading.notes))
+
+
+def _spoke(current: Round, lines: Sequence[_Spoken]) -> Round:
+    """Let those who speak put behind them what they have answered, and count who is silent."""
+    users, company = list(current.users), [p._replace(silent=p.silent + 1) for p in current.company]
+    notes = current.notes
+    for one in lines:
+        presence, state = company[one.seat], users[one.seat]
+        company[one.seat] = Presence(
+            waits=presence.waits,
+            felt=presence.felt,
+            said=(*presence.said, one.said.text)[-HEARD_KEPT:],
+        )
+        told, spoken = state.told.union(one.told), state.spoken
+        if one.speech is not None:
+            told, spoken = told.union(one.speech.leaked), spoken.union(one.speech.used)
+            notes = (*notes, *one.speech.notes)
+        if one.remark is not None:
+            spoken = spoken.union((one.remark.line,))
+        users[one.seat] = state._replace(told=told, spoken=spoken)
+    return replace(current, users=tuple(users), company=tuple(company), notes=notes)
+
+
+def _delivered(current: Round, one: _Spoken, reading: Reading, later: frozenset[int]) -> Round:
+    """Let the others take what a user says."""
+    room, called = current.talk.room, current.called
+    exposed = one.remark.to if one.remark and one.remark.exposes else None
+    offset = len(one.split.heard) - len(one.said.text)
+    over = called & later if one.seat not in called and not one.said.aside else frozenset[int]()
+    utterance = Utterance(
+        one.seat,
+        one.said,
+        reading.evidence,
+        offset,
+        over,
+        frozenset() if exposed is None else frozenset((exposed,)),
+    )
+    takens = taken(utterance, _cast(room), _ears(current))
+    company = tuple(
+        _turned_to(presence, taking, one)
+        for presence, taking in zip(current.company, takens, strict=True)
+    )
+    moved = _moved(current, takens, company)
+    if exposed is not None and one.remark is not None:
+        states = list(moved.users)
+        told = states[exposed].told.union((one.remark.exposes,))
+        states[exposed] = states[exposed]._replace(told=told)
+        moved = replace(moved, users=tuple(states))
+    line = _line(user(one.seat), one.cleaned, one.split, reading.evidence, takens)
+    return replace(
+        moved,
+        said=(*moved.said, replace(line, aside=one.aside)),
+        notes=(*moved.notes, *reading.notes),
+    )
+
+
+def _turned_to(presence: Presence, one: Taken, spoken: _Spoken) -> Presence:
+    """Keep what another user has said to this one."""
+    if not one.hearing.addressed:
+        return presence
+    hurt = one.hearing.change < 0.0
+    return presence._replace(
+        words=f"{presence.words}\n{spoken.said.text}".strip(),
+        evidence=(*presence.evidence, *one.own)[-PIECES:],
+        turned_to=True,
+        provoker=spoken.seat if hurt else presence.provoker,
+    )
+
+
+def _abandoned(takens: Sequence[Taken]) -> frozenset[int]:
+    return frozenset(
+        seat
+        for seat, one in enumerate(takens)
+        if any(evidence.act == "abandonment" for evidence in one.own)
+    )
+
+
+def _ended(current: Round, spoken: Mapping[int, _Spoken]) -> Conversation:
+    """End the round: who leaves, how the talk goes on, and what is recorded."""
+    talk, room = current.talk, current.talk.room
+    company = tuple(
+        presence._replace(present=presence.present and not _leaves(current, seat))
+        for seat, presence in enumerate(current.company)
+    )
+    answers = tuple(
+        _answer(current, seat, presence, spoken) for seat, presence in enumerate(company)
+    )
+    first = current.said[0]
+    turn = Turn(
+        raw=first.raw,
+        private=first.private,
+        heard=first.heard,
+        flags=first.flags,
+        evidence=first.evidence,
+        answers=answers,
+        outcome=_outcome(current, company),
+        notes=current.notes,
+        calls=current.calls,
+        hearings=first.hearings,
+        others=current.said[1:],
+    )
+    told = "\n".join(_named(room, said) for said in turn.others if hears(room, said, FIRST))
+    reply = told or NOBODY
+    supporters = tuple(said.heard for said in current.said if not said.seat.startswith("user"))
+    return replace(
+        talk,
+        users=current.users,
+        company=company,
+        messages=(*talk.messages, from_agent(first.heard), from_user(reply)),
+        heard=(*talk.heard, reply)[-HEARD_KEPT:],
+        said=(*talk.said, *supporters)[-SAID_KEPT:],
+        turns=(*talk.turns, turn),
+        meter=summed(talk.meter, current.meter),
+    )
+
+
+def _answer(current: Round, seat: int, presence: Presence, spoken: Mapping[int, _Spoken]) -> Answer:
+    felt, one = presence.felt, spoken.get(seat)
+    speech = one.speech if one is not None else None
+    exposed = tuple(
+        other.remark.exposes
+        for other in spoken.values()
+        if other.remark is not None and other.remark.to == seat and other.remark.exposes
+    )
+    told = one.told if one is not None else ()
+    return Answer(
+        mood=Mood(*current.users[seat].mood[:6]),
+        good=felt.good if felt else 0.0,
+        harm=felt.harm if felt else 0.0,
+        saturated=felt.saturated if felt else False,
+        error=None,
+        told=told,
+        leaked=(*(speech.leaked if speech else ()), *exposed),
+        manner=speech.manner if speech else "",
+        reply=one.split.heard if one is not None else "",
+        meant=speech.meant if speech else None,
+        withheld=_user(current.talk.room, seat).withheld(told, current.number),
+        present=presence.present,
+    )
+
+
+def _outcome(current: Round, company: Sequence[Presence]) -> Outcome | None:
+    """Return how the talk ends: all have left, or all are well, or time is up."""
+    room, law = current.talk.room, current.talk.room.scenario.law
+    there = [seat for seat, presence in enumerate(company) if presence.present]
+    if not there:
+        return "left"
+    if len(there) == len(company) and all(
+        current.users[seat].mood.emotion >= law.success for seat in there
+    ):
+        return "success"
+    return "time_up" if current.number >= room.scenario.max_turns else None
+
+
+def hears(room: Room, said: Said, seat: str) -> bool:
+    """Whether a seat can hear what is said; nobody hears an aside but those it is for."""
+    if said.aside:
+        return seat == said.aside
+    words = addressed(said.heard, room.names)
+    if not words.aside or seat == said.seat:
+        return True
+    return any(_seat(room, index) == seat for index in words.to)
+
+
+def _seat(room: Room, index: int) -> str:
+    """Return the seat of a name in `room.names`."""
+    return user(index) if index < len(room.users) else supporter(index - len(room.users))
+
+
+def title(room: Room, seat: str) -> str:
+    """Return the name by which a seat is known to the others."""
+    kind, number = seat.rsplit("_", 1)
+    index = int(number) + (len(room.users) if kind == "supporter" else 0)
+    return room.names[index]
+
+
+def _named(room: Room, said: Said) -> str:
+    quiet = " (aside)" if said.aside or addressed(said.heard, room.names).aside else ""
+    words = addressed(said.heard, room.names).text if quiet else said.heard
+    return f"{title(room, said.seat)}{quiet}: {words}"
+
+
+def rounds(talk: Conversation, now: Sequence[Said] = ()) -> Iterator[Sequence[Said]]:
+    """Yield what was said in each round, and at last what has been said in this one."""
+    for turn in talk.turns:
+        first = Said(
+            *(FIRST, turn.raw, turn.private, turn.heard, turn.flags, turn.evidence, turn.hearings)
+        )
+        yield (first, *turn.others)
+    if now:
+        yield now
+
+
+def aloud(talk: Conversation, seat: str, now: Sequence[Said] = ()) -> tuple[Message, ...]:
+    """Return what was said, for a user whom a model plays: their own words as the user's.
+
+    Lines of others stand with their names.
+    """
+    room, index = talk.room, int(seat.rsplit("_", 1)[1])
+    messages: list[Message] = []
+
+    def add(words: str, own: bool) -> None:
+        message = from_user(words) if own else from_agent(words)
+        if messages and messages[-1]["role"] == message["role"]:
+            words = f"{messages.pop()['content']}\n{words}"
+            message = from_user(words) if own else from_agent(words)
+        messages.append(message)
+
+    for number, line in enumerate(room.opening):
+        add(line if number == index else f"{room.names[number]}: {line}", number == index)
+    for said in (one for round in rounds(talk, now) for one in round):
+        if said.heard.strip() and hears(room, said, seat):
+            own = said.seat == seat
+            add(said.heard if own else _named(room, said), own)
+    return tuple(messages)
