@@ -328,6 +328,8 @@ def _person(named: Node, number: int, path: Path) -> _Person:
     except InvalidPersona as error:
         root = read_lineage(file, content_dir("personas")).root
         data = None if root is None else plain(root)
+        if data is not None and data.get("kind") == "cast":
+            data = None  # its id is nobody's
         return _Person(data, file if own else None, error.problems)
 
 

@@ -73,7 +73,8 @@ def _toward(
             facts = [_mapping(item).get("fact") for item in _items(toward.get("knows"))]
             yield from _unknown(facts, known[others[who]], (*path, "knows"), "fact")
         elif whole:
-            message = f"{who[:100]!r} is none of the others"
+            itself = who == ids[number]
+            message = f"{who[:100]!r} is {'the same person' if itself else 'none of the others'}"
             yield Problem("unknown-id", message, (*path, "who"), _instead(who, others))
 
 

@@ -126,7 +126,7 @@ class Task:
     @property
     def system_prompt(self) -> str | None:
         """The instructions to the agent, with the scaffold's part; None if they are left out."""
-        return _system_prompt(self._instructions, self.scaffold)
+        return _system_prompt(self._instructions, self.scaffold, several=bool(self.casts))
 
     def with_scaffold(self, scaffold: str | Scaffold) -> Task:
         """Return the same task with another scaffold, its part of the system prompt included.
@@ -313,10 +313,10 @@ def _cells(
     return tuple(load_people(DEFAULT_PERSONAS if personas is None else personas))
 
 
-def _system_prompt(given: str | None, scaffold: Scaffold) -> str | None:
+def _system_prompt(given: str | None, scaffold: Scaffold, *, several: bool) -> str | None:
     if given is None:
         return None
-    text = load_prompt("agent").text if given == "default" else given
+    text = load_prompt("circle" if several else "agent").text if given == "default" else given
     return f"{text}\n\n{scaffold.prompt}" if scaffold.prompt else text
 
 

@@ -130,7 +130,9 @@ def _file(persona: PersonaSpec) -> Path | None:
     if isinstance(persona, Persona):
         return None
     if not isinstance(persona, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgument(f"persona={persona!r}: expected a name, a path or a Persona")
+        shown = repr(persona)[:80]
+        message = f"persona={shown}: expected a name, a path or a Persona; a Cast goes to cast="
+        raise InvalidArgument(message)
     if isinstance(persona, os.PathLike) or persona.endswith((".yaml", ".yml")):
         return Path(persona)
     return None

@@ -41,7 +41,7 @@ LAYERS = [
     {"playability", "briefing"},
     {"library"},
     {"people", "form", "subject", "cast"},
-    {"scenario", "turn", "cast_form"},
+    {"scenario", "turn", "cast_form", "floor"},
     {"trace", "appraiser", "speaker", "likeness", "transcripts"},
     {
         "reward",
@@ -60,7 +60,7 @@ LAYERS = [
     {"drivers", "replay"},
     {"episode", "verification"},
     {"env", "agents"},
-    {"vector", "tolerance", "wrappers", "exports"},
+    {"vector", "tolerance", "wrappers", "exports", "zoo"},
     {"flight"},
     {"rollout"},
     {"measures", "probes"},
