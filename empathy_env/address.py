@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from empathy_env.messages import Message, from_agent, from_user
+
 
 class Part(NamedTuple):
     """A stretch of an utterance that is said to the same people.
@@ -108,10 +110,22 @@ def _named(text: str, known: dict[str, int], pattern: _Patterns) -> frozenset[in
     return frozenset(known[found[1].lower()] for found in pattern.name.finditer(text))
 
 
+def after_call(text: str, names: Sequence[str]) -> int:
+    """Return where the words begin after a name that is called first; 0 if none is.
+
+    >>> after_call("Ana, you sound hurt.", ["Ana", "Ben"])
+    5
+    """
+    found = _patterns(tuple(names)).first.match(text)
+    return found.end() if found is not None and found.end() < len(text) else 0
+
+
 class _Patterns(NamedTuple):
     name: re.Pattern[str]
     called: re.Pattern[str]
     """A name where it calls somebody: set off by commas, or at the edge of a sentence."""
+    first: re.Pattern[str]
+    """The same at the very beginning, with the comma or colon after it."""
 
 
 @lru_cache(maxsize=256)
@@ -123,7 +137,12 @@ def _patterns(names: tuple[str, ...]) -> _Patterns:
         rf"|[,;\u2014\u2013-]\s*(?P<last>{group})\s*(?=[,;:!?.\u2014\u2013-]|$)"
         rf"|(?P<at>@(?:{one})\b)"
     )
-    return _Patterns(re.compile(rf"\b({one})\b", re.IGNORECASE), re.compile(called, re.IGNORECASE))
+    first = rf"\s*@?(?:{one})\b(?:{_AND}@?(?:{one})\b)*\s*[,:]\s*"
+    return _Patterns(
+        re.compile(rf"\b({one})\b", re.IGNORECASE),
+        re.compile(called, re.IGNORECASE),
+        re.compile(first, re.IGNORECASE),
+    )
 
 
 def _parts(text: str, known: dict[str, int], pattern: _Patterns) -> tuple[Part, ...]:
@@ -150,3 +169,62 @@ def _called(sentence: str, known: dict[str, int], pattern: _Patterns) -> tuple[i
     if to:
         return tuple(sorted(to))
     return () if _ALL.search(sentence) is not None else None
+
+
+_SPEAKER: Final = re.compile(r"^([^\W\d_][^:\n]{0,40}?)(?: \(aside\))?: ", re.MULTILINE)
+
+
+def names_in(messages: Sequence[Message]) -> tuple[str, ...]:
+    r"""Return the names of those who have opened a talk in company; () in a talk of two.
+
+    >>> names_in([from_user("Ana: I am tired.\\nBen: So am I.")])
+    ('Ana', 'Ben')
+    """
+    opening = next((m["content"] for m in messages if m["role"] == "user"), "")
+    names = tuple(dict.fromkeys(_SPEAKER.findall(opening)))
+    return names if len(names) > 1 else ()
+
+
+def chat_with(messages: Sequence[Message], name: str, names: Sequence[str]) -> list[Message]:
+    """Return a talk in company as a talk with one of them: what they said, and was said to them.
+
+    For agents that know how to talk with one person.
+
+    Args:
+        messages: The whole talk.
+        name: With whom.
+        names: Everybody's names.
+    """
+    chat: list[Message] = [m for m in messages if m["role"] == "system"]
+    for message in messages:
+        if message["role"] == "user":
+            add = from_user("\n".join(lines_of(message["content"], name, names)))
+        elif message["role"] == "assistant":
+            said = addressed(message["content"], names)
+            to = [p for p in said.parts if not p.to or names[p.to[0]] == name]
+            add = from_agent("".join(said.text[part.start : part.end] for part in to).strip())
+        else:
+            continue
+        if not add["content"].strip():
+            continue
+        if chat and chat[-1]["role"] == add["role"] != "system":
+            add["content"] = f"{chat.pop()['content']}\n{add['content']}"
+        chat.append(add)
+    return chat
+
+
+def lines_of(text: str, name: str, names: Sequence[str]) -> list[str]:
+    r"""Return what one of them says in what an agent hears of a round.
+
+    >>> lines_of("Ana: No.\\nI am fine.\\nBen: Oh.", "Ana", ["Ana", "Ben"])
+    ['No.', 'I am fine.']
+    """
+    lines: list[str] = []
+    speaker = ""
+    for line in text.split("\n"):
+        found = _SPEAKER.match(line)
+        if found is not None and (found[1] in names or found[1].startswith("Supporter")):
+            speaker, line = found[1], line[found.end() :]
+        if speaker == name:
+            lines.append(line)
+    return lines

@@ -62,6 +62,7 @@ class Presence(NamedTuple):
         turned_to: Whether another user has called them since they last spoke.
         provoker: The seat of the user who has last hurt or contradicted them since, if any.
         said: What they have said, oldest first; only the remembered lines.
+        told: What supporters have said to them, oldest first; only the remembered lines.
     """
 
     present: bool = True
@@ -74,6 +75,7 @@ class Presence(NamedTuple):
     turned_to: bool = False
     provoker: int | None = None
     said: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 class Ear(NamedTuple):
@@ -180,13 +182,19 @@ def _directly(utterance: Utterance, cast: Cast, seat: int, ear: Ear, there: int)
         ear.listener,
         resisting=ear.resisting,
         swing=ear.swing,
-        share=_share(utterance, cast, seat, ear.listener.protocol.between),
+        share=_share(utterance, cast, seat, there, ear.listener.protocol.between),
     )
     return Taken(felt.mood, felt, own, waits, hearing)
 
 
-def _share(utterance: Utterance, cast: Cast, seat: int, law: Mapping[str, float]) -> Share:
-    pieces = len(utterance.evidence)
+def _share(
+    utterance: Utterance, cast: Cast, seat: int, there: int, law: Mapping[str, float]
+) -> Share:
+    """Return how much of the words is a user's own: what is said to several is shared by them."""
+    parts = map(utterance.part, utterance.evidence)
+    audiences = [len(part.to) or there for part in parts if utterance.to(seat, part)]
+    each = sum(audiences) / len(audiences) if audiences else 1.0
+    pieces = len(utterance.evidence) * each
     if utterance.speaker is None:
         return Share(pieces)
     close = cast.toward(seat, utterance.speaker).closeness

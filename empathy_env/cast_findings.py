@@ -191,7 +191,7 @@ def _told_anyway(subject: CastSubject) -> Iterator[Finding]:
                     ("people", number, "toward", index, "knows", place, "slips"),
                     f"{known.fact!r} has no gate: the opening of {other.id!r} tells it anyway",
                     "Name something that is hidden, or leave 'slips' out.",
-                    "Nothing is let out by it, and nobody is hurt.",
+                    "It is never said: what has been told cannot be let out.",
                 )
 
 
@@ -220,9 +220,8 @@ def findings_shared(subjects: Sequence[CastSubject], others: Sequence[Persona]) 
     owners = [*map(_told_by, others), *(_texts(subject.cast) for subject in subjects)]
     names = [*(persona.id for persona in others), *(subject.cast.id for subject in subjects)]
     pairs: defaultdict[tuple[int, int], list[Likeness]] = defaultdict(list)
-    for like in like_texts(owners):
-        if like.other >= len(others):
-            pairs[like.one, like.other].append(like)
+    for like in like_texts(owners, since=len(others)):
+        pairs[like.one, like.other].append(like)
     return [
         _shared(subjects[other - len(others)], names[one], likes)
         for (one, other), likes in pairs.items()

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from empathy_env import conversation
 from empathy_env.acts import HEARD_KEPT, SAID_KEPT, Appraisal, Context, Evidence, Reading
-from empathy_env.address import Addressed, Part, addressed
+from empathy_env.address import Addressed, Part, addressed, after_call
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.asking import together
 from empathy_env.backends import Reply, Request
@@ -335,6 +335,7 @@ def _spoken_to(presence: Presence, one: Taken, words: str, owes: str) -> Presenc
         words=f"{presence.words}\n{words}".strip(),
         evidence=(*presence.evidence, *one.own)[-PIECES:],
         owes=owes,
+        told=(*presence.told, words)[-SAID_KEPT:],
     )
 
 
@@ -363,7 +364,7 @@ def _read(
         if not part.to and not said.aside:
             to = _there(current)
         if to:
-            context = _context(current, to, talk.said)
+            context = _context(current, to)
             steps.append(
                 recorded(
                     _part(talk.room, said, part, offset, context), tally.of(f"{seat}/{number}")
@@ -378,11 +379,12 @@ def _part(
     room: Room, said: Addressed, part: Part, offset: int, context: Context
 ) -> Generator[Request, Reply, Reading]:
     """Appraise one part; the places of its evidence count in the whole."""
-    text = said.text[part.start : part.end]
+    start = part.start + after_call(said.text[part.start : part.end], room.names)
+    text = said.text[start : part.end]
     reading = yield from room.appraiser.appraise(text, context)
     if not isinstance(room.appraiser, RuleAppraiser):
         reading = looked_through(reading, text)
-    by = offset + part.start
+    by = offset + start
     return reading._replace(evidence=tuple(_placed(item, by) for item in reading.evidence))
 
 
@@ -394,27 +396,36 @@ def _there(current: Round) -> list[int]:
     return [seat for seat, presence in enumerate(current.company) if presence.present]
 
 
-def _context(current: Round, to: Sequence[int], said: tuple[str, ...]) -> Context:
-    """Return what an appraiser may look at: what those who are spoken to have said, and hide."""
+def _context(current: Round, to: Sequence[int], said: tuple[str, ...] | None = None) -> Context:
+    """Return what an appraiser may look at: what those who are spoken to have said, and hide.
+
+    Args:
+        current: The round.
+        to: Those who are spoken to.
+        said: What the speaker has said before; None: what supporters have said to them.
+    """
     room = current.talk.room
     lines = [current.company[seat].said for seat in to]
     last = " ".join(own[-1] for own in lines if own)
     earlier = tuple(line for own in lines for line in own[:-1])[-HEARD_KEPT:]
     topics = tuple(topic for seat in to for topic in room.users[seat].topics(current.users[seat]))
+    if said is None:
+        told = (line for seat in to for line in current.company[seat].told)
+        said = tuple(dict.fromkeys(told))[-SAID_KEPT:]
     return Context(last, earlier, said, topics, current.talk.spoken)
 
 
 def _floor(current: Round, actions: Mapping[str, str]) -> tuple[int, ...]:
     """Return the users who speak in this round, in order; those who leave have a last word."""
-    room, turn = current.talk.room, current.number
-    seed, cast, there = room.scenario.seed, _cast(room), _there(current)
+    room = current.talk.room
+    cast, there = _cast(room), _there(current)
     for seat in there:
         if user(seat) in room.played and user(seat) not in actions:
             raise InvalidArgument(
                 f"actions has nothing for {user(seat)!r}, who is there and is played from outside: "
                 "give the words, or '' for silence"
             )
-    order = tuple(sorted(there, key=lambda seat: draw(seed, turn, cast.ranks[seat], "order")))
+    order = tuple(sorted(there, key=lambda seat: _urge(current, seat)))
     floor = Floor(
         order=order,
         called=current.called,
@@ -424,6 +435,18 @@ def _floor(current: Round, actions: Mapping[str, str]) -> tuple[int, ...]:
     )
     chosen = {*speakers(cast.turns, floor), *(s for s in there if _leaves(current, s))}
     return tuple(seat for seat in order if seat in chosen)
+
+
+def _urge(current: Round, seat: int) -> tuple[bool, float]:
+    """Return what the order of speaking goes by: who was called comes first, but for the provoked.
+
+    Whoever has been hurt by another speaks when they must, though it be over somebody else.
+    """
+    room, rank = current.talk.room, _cast(current.talk.room).ranks[seat]
+    provoked = current.company[seat].provoker is not None
+    heated = _cast(room).turns == "free" and provoked and user(seat) not in room.played
+    chance = draw(room.scenario.seed, current.number, rank, "order")
+    return not (heated or seat in current.called), chance
 
 
 _EAGER: Final[Mapping[str, float]] = {"terse": 0.15, "medium": 0.35, "talkative": 0.6}
@@ -504,6 +527,7 @@ def _spoke(current: Round, lines: Sequence[_Spoken]) -> Round:
             waits=presence.waits,
             felt=presence.felt,
             said=(*presence.said, one.said.text)[-HEARD_KEPT:],
+            told=presence.told,
         )
         told, spoken = state.told.union(one.told), state.spoken
         if one.speech is not None:
@@ -520,7 +544,8 @@ def _delivered(current: Round, one: _Spoken, reading: Reading, later: frozenset[
     room, called = current.talk.room, current.called
     exposed = one.remark.to if one.remark and one.remark.exposes else None
     offset = len(one.split.heard) - len(one.said.text)
-    over = called & later if one.seat not in called and not one.said.aside else frozenset[int]()
+    free = _cast(room).turns == "free" and one.seat not in called and not one.said.aside
+    over = called & later if free else frozenset[int]()
     utterance = Utterance(
         one.seat,
         one.said,

@@ -134,13 +134,14 @@ class Share(NamedTuple):
     """How much of what was said is a listener's own, where others are in the room.
 
     Attributes:
-        pieces: How many pieces of evidence there are in all; credit is a mean over these. 0: as
-            many as are this listener's.
+        pieces: How many pieces of evidence there are in all, one that is said to several people
+            counted for each of them; credit is a mean over these. 0: as many as are this
+            listener's.
         weight: What the speaker's words weigh, beside those of an agent.
         idle: Whether time goes by with them: if not, nothing is lost for want of credit.
     """
 
-    pieces: int = 0
+    pieces: float = 0.0
     weight: float = 1.0
     idle: bool = True
 

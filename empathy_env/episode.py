@@ -227,7 +227,7 @@ class Task:
         }
 
 
-ROUNDS_EACH: Final = 6
+ROUNDS_EACH: Final = 8
 """Rounds of a talk in company for each of its people, where nothing else is asked for."""
 
 

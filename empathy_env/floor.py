@@ -2,11 +2,11 @@
 
 ==============  ===================================================================================
 moderated       those whom a supporter has called; if none, whoever has been silent longest
-round-robin     everybody, once in each round
+round-robin     everybody in each round, to speak or to pass
 addressed-next  those whom a supporter has called, and those whom another user has; if none,
                 whoever has been silent longest
-free            each chooses to speak or to listen: those who were called speak, the others if they
-                feel like it; if nobody does, whoever has been silent longest
+free            those who were called, and whoever feels like it; if nobody does, whoever has been
+                silent longest
 ==============  ===================================================================================
 """
 
@@ -27,8 +27,7 @@ class Floor:
         called: Those whom a supporter has called by name in this round.
         turned_to: Those whom another user has called since they last spoke.
         silent: For each seat, how many rounds ago they spoke.
-        choosing: Under `free`, those who want to speak; seats that are played from outside
-            always may.
+        choosing: Those who want to speak though nobody has called them.
     """
 
     order: tuple[int, ...]
@@ -43,14 +42,12 @@ def speakers(rule: TurnRule, floor: Floor) -> tuple[int, ...]:
 
     >>> floor = Floor(order=(1, 0), called=(0,), turned_to=(), silent={0: 1, 1: 2})
     >>> speakers("moderated", floor), speakers("round-robin", floor)
-    ((0,), (1, 0))
+    ((0,), (0,))
     """
-    if rule == "round-robin":
-        return floor.order
     wanted = set(floor.called)
     if rule == "addressed-next":
         wanted |= set(floor.turned_to)
-    if rule == "free":
+    if rule in ("round-robin", "free"):
         wanted |= set(floor.choosing)
     chosen = tuple(seat for seat in floor.order if seat in wanted)
     if chosen or not floor.order:

@@ -71,16 +71,22 @@ class _Line(NamedTuple):
     words: tuple[str, ...]
 
 
-def like_lines(personas: Sequence[Persona]) -> list[Likeness]:
-    """Return the lines that two of them say in the same words, or nearly the same."""
-    return like_texts(map(spoken, personas))
+def like_lines(personas: Sequence[Persona], *, since: int = 0) -> list[Likeness]:
+    """Return the lines that two of them say in the same words, or nearly the same.
+
+    Args:
+        personas: Who says them.
+        since: Number of the first one that is held against those before it and after it.
+    """
+    return like_texts(map(spoken, personas), since=since)
 
 
-def like_texts(owners: Iterable[Iterable[tuple[Field, str]]]) -> list[Likeness]:
+def like_texts(owners: Iterable[Iterable[tuple[Field, str]]], *, since: int = 0) -> list[Likeness]:
     """Return the texts that two owners have in the same words, or nearly the same.
 
     Args:
         owners: For each the texts, with their fields.
+        since: Number of the first owner that is held against those before it and after it.
     """
     lines = [
         _Line(number, field, text, words)
@@ -93,7 +99,13 @@ def like_texts(owners: Iterable[Iterable[tuple[Field, str]]]) -> list[Likeness]:
     for number, line in enumerate(lines):
         for run in zip(line.words, line.words[1:], line.words[2:], strict=False):
             holders[run].add(number)
-    pairs = {pair for held in holders.values() for pair in combinations(sorted(held), 2)}
+    pairs = {
+        (one, other)
+        for held in holders.values()
+        if lines[max(held)].owner >= since
+        for one, other in combinations(sorted(held), 2)
+        if lines[other].owner >= since
+    }
     found = (_likeness(lines[a], lines[b]) for a, b in sorted(pairs))
     return [one for one in found if one.share >= NEAR and one.one != one.other]
 
@@ -155,8 +167,8 @@ def findings_beside(
     everybody = [*others, *subjects]
     personas = [subject.persona for subject in everybody]
     pairs: defaultdict[tuple[int, int], list[Likeness]] = defaultdict(list)
-    for like in like_lines(personas):
-        if like.other >= len(others) and not _inherited(everybody, like):
+    for like in like_lines(personas, since=len(others)):
+        if not _inherited(everybody, like):
             pairs[like.one, like.other].append(like)
     stories = [
         like

@@ -1,4 +1,4 @@
-"""Persona files and rewards as tests of pytest: one test for each law.
+"""Persona files, casts and rewards as tests of pytest: one test for each law.
 
 `_empathy_env_pytest`, which pytest loads, has the hooks; it loads this once there is something to
 check. docs/persona-tests.md shows how it is used.
@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from empathy_env.checks.case import PersonaCase
+from empathy_env.checks.casts import LAWS as CAST_LAWS
+from empathy_env.checks.casts import CastCase
 from empathy_env.checks.personas import LAWS as PERSONA_LAWS
 from empathy_env.checks.report import Law, Report, chosen
 from empathy_env.errors import CheckFailed, InvalidArgument
@@ -83,16 +85,44 @@ class PersonaLaw(_LawItem):
 
 
 class CastFile(pytest.File):
-    """A file with several people who talk in one room."""
+    """A file with several people who talk in one room; they are tested by their own files too."""
+
+    plays_once = True
+    """Whether its items are to be run in a row."""
+
+    @cached_property
+    def case(self) -> CastCase:
+        """The cast."""
+        return CastCase.of(self.path)
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Return the one item that says what is not there yet."""
-        return [_Unplayable.from_parent(self, name="cast")]  # pyright: ignore[reportUnknownMemberType]
+        """Return an item for each law."""
+        return [CastLaw.from_parent(self, name=law.name, law=law) for law in CAST_LAWS]  # pyright: ignore[reportUnknownMemberType]
+
+    def teardown(self) -> None:
+        """Let go of what was read."""
+        if "case" in vars(self):
+            del self.case
 
 
-class _Unplayable(pytest.Item):
+class CastLaw(_LawItem):
+    """One law of a cast."""
+
+    def __init__(self, *, law: Law[CastCase], **given: Any):
+        super().__init__(**given)  # pyright: ignore[reportUnknownMemberType]
+        self.law = law
+
     def runtest(self) -> None:
-        pytest.skip("a cast cannot be played yet; its personas are checked by their own files")
+        """Check it."""
+        assert isinstance(self.parent, CastFile)
+        case = self.parent.case
+        if case.subject is None and self.name != "schema":
+            pytest.skip("the file cannot be loaded; the law 'schema' says why")
+        self.noted(self.law.check(case))
+
+    def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
+        """Return the file, and the law."""
+        return self.path, None, f"{self.path.name}: {self.name}"
 
 
 class RewardLaws(pytest.Collector):

@@ -16,7 +16,9 @@ from empathy_env.user import UserState
 
 _LOW: Final = 50.0
 """Emotion below which somebody may turn on another, and above which they may turn to them."""
-_PROVOKED: Final = 0.3
+_PROVOKED: Final = 0.2
+_TENSE: Final = 0.4
+"""Chance that somebody at emotion 0 turns on another, at tension 1."""
 _SLIPS: Final = 0.35
 """Chance that, of those who turn on another and know something, it slips out."""
 
@@ -75,8 +77,8 @@ def remark(
     other = provoker if harsh and provoker in able else _nearest(cast, seat, able, harsh)
     toward = cast.toward(seat, other)
     if harsh:
-        wish = toward.tension * (1.0 - emotion / (_LOW + 20.0))
-        wish += _PROVOKED if provoker == other else 0.0
+        wish = _TENSE * toward.tension * (1.0 - emotion / (_LOW + 20.0))
+        wish += _PROVOKED * toward.tension if provoker == other else 0.0
     else:
         wish = toward.closeness * (emotion - 40.0) / 60.0
     if chance("wish") >= wish:

@@ -136,7 +136,7 @@ LISTENING: Final[Mapping[str, float]] = {
 # all from 0 up; docs/casts.md says what each does, and what it was set by.
 BETWEEN: Final[Mapping[str, float]] = {
     "contagion": 0.25,  # share of the others' change of emotion that passes on, at closeness 1
-    "peer": 0.6,  # what the words of another user weigh, at closeness 1, beside the agent's
+    "peer": 0.3,  # what the words of another user weigh, at closeness 1, beside the agent's
     "overheard": 0.3,  # share of a turn's growth of trust that seeing others helped brings
     "named_trust": 0.01,
     "spoken_of_trust": 0.02,

@@ -9,8 +9,8 @@ import empathy_env
 
 PACKAGE = Path(empathy_env.__file__).parent
 LAYERS = [
-    {"errors", "messages", "noise", "address"},
-    {"acts", "shorthand"},
+    {"errors", "messages", "noise"},
+    {"acts", "shorthand", "address"},
     {
         "source",
         "schema",

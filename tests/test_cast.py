@@ -223,6 +223,11 @@ def test_people_may_be_bundled_or_lie_elsewhere_if_the_file_ends_in_yaml(tmp_pat
     assert read_room(path).files == (None, tmp_path / "room" / ".." / "pavel.yaml")
 
 
+def test_the_page_shows_the_bakers():
+    page = (Path(__file__).parent.parent / "docs" / "casts.md").read_text("utf-8")
+    assert f"```yaml\n# cast.yaml\n{FILE}```" in page
+
+
 class TestTheWrongDoor:
     def test_a_cast_is_no_persona(self):
         with pytest.raises(InvalidPersona, match=r"is a cast of several people.*cast="):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 import empathy_env.pytest_plugin  # in-process runs must not load it, and numpy, a second time
+from empathy_env.checks.casts import LAWS as CAST_LAWS
 from empathy_env.checks.personas import LAWS
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
+BAKERS = Path(__file__).with_name("two-bakers")
 GOOD = (Path(__file__).parent / "lost-keys.yaml").read_text("utf-8")
 PAGE = (ROOT / "docs" / "persona-tests.md").read_text("utf-8")
 REGISTERED = any(point.name == "empathy_env" for point in entry_points(group="pytest11"))
@@ -102,10 +105,44 @@ def test_what_windows_editors_save_is_a_persona_too(people, pytester):
     people("--empathy-persona-laws", "schema").assert_outcomes(passed=1)
 
 
-def test_casts_are_collected_apart(people):
-    found = people("-rs", room="kind: cast\nid: kitchen\n")
-    found.assert_outcomes(skipped=1)
-    found.stdout.fnmatch_lines(["SKIPPED*a cast cannot be played yet*"])
+class TestCast:
+    FILES: ClassVar = {path.stem: path.read_text("utf-8") for path in BAKERS.glob("*.yaml")}
+
+    def test_each_law_of_a_cast_is_a_test_and_its_people_have_theirs(self, people):
+        found = people("people/cast.yaml", "-v", **self.FILES)
+        found.assert_outcomes(passed=len(CAST_LAWS))
+        found.stdout.fnmatch_lines([f"people/cast.yaml::{law.name} PASSED*" for law in CAST_LAWS])
+        count = len(CAST_LAWS) + 2 * len(LAWS)
+        people("--collect-only").stdout.fnmatch_lines([f"*{count} tests collected*"])
+
+    def test_of_one_that_cannot_be_loaded_one_law_fails_and_says_all(self, people):
+        cast = self.FILES["cast"].replace("who: bakers-pavel", "who: bakers-paul")
+        orla = self.FILES["orla"].replace("opening:", "openning:")
+        found = people("people/cast.yaml", **self.FILES | {"cast": cast, "orla": orla})
+        found.assert_outcomes(failed=1, skipped=len(CAST_LAWS) - 1)
+        found.stdout.fnmatch_lines(
+            [
+                "law 'schema': 2 problems:",
+                "people/cast.yaml:11:14: people.0.toward.0.who: *Did you mean 'bakers-pavel'?",
+                "people/orla.yaml:13:1: openning: *Did you mean 'opening'?",
+            ]
+        )
+        assert "Traceback" not in found.stdout.str()
+
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ("It is all your fault.", "'It is all your fault.' is said to Pavel, and calls nobody"),
+            ("It rained, Pavel.", "'It rained, Pavel.' is not read as harmful"),
+        ],
+    )
+    def test_a_line_that_does_not_do_what_it_is_for(self, people, line, says):
+        cast = self.FILES["cast"].replace("This is all your fault, Pavel.", line)
+        found = people("people/cast.yaml", **self.FILES | {"cast": cast})
+        found.assert_outcomes(failed=1, passed=len(CAST_LAWS) - 1)
+        found.stdout.fnmatch_lines(
+            [f"law 'addressed': people/cast.yaml:21:13: people.0.toward.0.harsh.0: {says}*"]
+        )
 
 
 OTHERS = {
@@ -129,8 +166,14 @@ def test_our_own_files_are_told_apart():
     from _empathy_env_pytest import _kind_of
 
     own = [*(ROOT / "tests").rglob("*.yaml"), *(ROOT / "empathy_env" / "phrases").glob("*.yaml")]
-    assert [path.name for path in own if _kind_of(path)] == ["lost-keys.yaml"]
-    assert {_kind_of(path) for path in (ROOT / "personas").glob("*.yaml")} == {"persona"}
+    ours = [BAKERS / name for name in ("cast.yaml", "orla.yaml", "pavel.yaml")]
+    ours.append(BAKERS.with_name("lost-keys.yaml"))
+    assert {path for path in own if _kind_of(path)} == {*ours}
+    kinds = {path: _kind_of(path) for path in [*(ROOT / "personas").rglob("*.yaml"), *ours]}
+    assert {path for path in kinds if kinds[path] != "persona"} == {
+        path for path in kinds if path.name == "cast.yaml"
+    }
+    assert {kinds[path] for path in kinds if path.name == "cast.yaml"} == {"cast"}
 
 
 def test_laws_of_a_file_stay_together_however_tests_are_ordered(people, pytester):

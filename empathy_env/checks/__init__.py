@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from empathy_env.checks.agents import check_agent as check_agent
     from empathy_env.checks.appraisers import check_appraiser as check_appraiser
     from empathy_env.checks.backends import check_backend as check_backend
+    from empathy_env.checks.casts import check_cast as check_cast
     from empathy_env.checks.environments import check_env as check_env
     from empathy_env.checks.personas import check_persona as check_persona
     from empathy_env.checks.report import Report as Report
@@ -26,6 +27,7 @@ _HOME: Final = {
     "check_agent": "agents",
     "check_appraiser": "appraisers",
     "check_backend": "backends",
+    "check_cast": "casts",
     "check_env": "environments",
     "check_persona": "personas",
     "check_reward": "rewards",
@@ -37,6 +39,7 @@ __all__ = [
     "check_agent",
     "check_appraiser",
     "check_backend",
+    "check_cast",
     "check_env",
     "check_persona",
     "check_reward",
