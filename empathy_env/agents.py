@@ -31,6 +31,7 @@ from empathy_env.drivers import Steps, run
 from empathy_env.errors import EmptyReply, InvalidArgument, LimitReached, UnknownName
 from empathy_env.library import content_dir
 from empathy_env.noise import draw
+from empathy_env.trace import FIRST
 
 ACT: Final = "act"
 """Purpose of the requests to an agent's model; the user asks for other things."""
@@ -91,14 +92,17 @@ class Agent:
         """
         return run(self.steps(talk), self.backend).text
 
-    def steps(self, talk: Conversation) -> Steps[Said]:
+    def steps(self, talk: Conversation, *, seat: str = FIRST) -> Steps[Said]:
         """Return what the agent says next as a generator of model requests, for drivers.
+
+        In company `seat` is whose words they are; the talk's messages are then as that seat has
+        them (`empathy_env.seat.chat`), and its requests have keys of their own.
 
         Raises:
             InvalidArgument: If its function returns no str.
         """
         if self.reply is None:
-            return (yield from _asked(talk))
+            return (yield from _asked(talk, seat))
         visible = (talk.chat(), _dice(talk))
         said = self.reply(*visible, talk) if self.cheats else self.reply(*visible)
         if not isinstance(said, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -108,11 +112,12 @@ class Agent:
         return Said(said, {})
 
 
-def _asked(talk: Conversation) -> Steps[Said]:
+def _asked(talk: Conversation, seat: str) -> Steps[Said]:
     scenario, turn = talk.room.scenario, len(talk.turns) + 1
+    whose = ACT if seat == FIRST else f"{ACT}/{seat}"
     # By member, as the members of a group differ in nothing else, and are to act differently.
-    chance = draw(scenario.seed, turn, scenario.member, f"request:{ACT}")
-    origin = f"{scenario.episode_id}/{turn}/{ACT}/0"
+    chance = draw(scenario.seed, turn, scenario.member, f"request:{whose}")
+    origin = f"{scenario.episode_id}/{turn}/{whose}/0"
     try:
         reply = yield Request(ACT, talk.messages, None, int(chance * 2**31), origin)
     except EmptyReply as fault:

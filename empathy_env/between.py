@@ -158,6 +158,13 @@ def taken(utterance: Utterance, cast: Cast, ears: Sequence[Ear]) -> list[Taken]:
         cast: Who they are to each other.
         ears: The users, by seat.
     """
+    if _touches_nobody(utterance):
+        return [
+            Taken(
+                ear.mood, None, (), ear.waits, _HEARD if _hears(utterance, seat, ear) else _UNHEARD
+            )
+            for seat, ear in enumerate(ears)
+        ]
     there = sum(ear.present for ear in ears)
     seats = range(len(ears))
     direct = [_directly(utterance, cast, seat, ears[seat], there) for seat in seats]
@@ -165,9 +172,24 @@ def taken(utterance: Utterance, cast: Cast, ears: Sequence[Ear]) -> list[Taken]:
     return [_infected(cast, seat, ears, moved) for seat in seats]
 
 
+_HEARD: Final = Hearing(heard=True, addressed=False, moves=(), change=0.0)
+_UNHEARD: Final = _HEARD._replace(heard=False)
+
+
+def _touches_nobody(utterance: Utterance) -> bool:
+    """Whether a user tells their own story, and names nobody: most of what is said."""
+    if utterance.speaker is None or utterance.over or utterance.exposed:
+        return False
+    return not any(part.to or part.named for part in utterance.said.parts)
+
+
+def _hears(utterance: Utterance, seat: int, ear: Ear) -> bool:
+    return ear.present and utterance.reaches(seat)
+
+
 def _directly(utterance: Utterance, cast: Cast, seat: int, ear: Ear, there: int) -> Taken:
     """Let a user feel what was said to them; count how long they have waited."""
-    heard = ear.present and utterance.reaches(seat)
+    heard = _hears(utterance, seat, ear)
     addressed = heard and any(utterance.to(seat, part) for part in utterance.said.parts)
     supporter = utterance.speaker is None
     waits = ear.waits + (supporter and not addressed) if not (supporter and addressed) else 0
@@ -379,11 +401,13 @@ def _infected(cast: Cast, seat: int, ears: Sequence[Ear], moved: Sequence[Taken]
     one, ear = moved[seat], ears[seat]
     if not one.hearing.heard:
         return one
-    caught: list[float] = []
-    for other, theirs in enumerate(moved):
-        if other != seat and theirs.hearing.heard:
-            change = theirs.mood.emotion - ears[other].mood.emotion
-            caught.append(cast.toward(seat, other).closeness * change)
+    caught = [
+        cast.toward(seat, other).closeness * (theirs.mood.emotion - ears[other].mood.emotion)
+        for other, theirs in enumerate(moved)
+        if other != seat and theirs.mood.emotion != ears[other].mood.emotion
+    ]
+    if not caught and one.mood is ear.mood:
+        return one
     # In this order the sum is the same, to the last bit, in whatever seats they sit.
     whole = sum(sorted(caught)) * ear.listener.protocol.between["contagion"] / (len(ears) - 1)
     mood = _shifted(one.mood, ear.mood.emotion, ear.listener, whole)

@@ -317,7 +317,8 @@ def _ears(current: Round, *, swinging: bool = False) -> list[Ear]:
 
 def _moved(current: Round, takens: Sequence[Taken], company: tuple[Presence, ...]) -> Round:
     users = tuple(
-        state._replace(mood=one.mood) for state, one in zip(current.users, takens, strict=True)
+        state if one.mood is state.mood else state._replace(mood=one.mood)
+        for state, one in zip(current.users, takens, strict=True)
     )
     return replace(current, users=users, company=company)
 
@@ -618,7 +619,11 @@ def _ended(current: Round, spoken: Mapping[int, _Spoken]) -> Conversation:
         hearings=first.hearings,
         others=current.said[1:],
     )
-    told = "\n".join(_named(room, said) for said in turn.others if hears(room, said, FIRST))
+    told = "\n".join(
+        as_line(room, said)
+        for said in turn.others
+        if said.heard.strip() and hears(room, said, FIRST)
+    )
     reply = told or NOBODY
     supporters = tuple(said.heard for said in current.said if not said.seat.startswith("user"))
     return replace(
@@ -693,7 +698,8 @@ def title(room: Room, seat: str) -> str:
     return room.names[index]
 
 
-def _named(room: Room, said: Said) -> str:
+def as_line(room: Room, said: Said) -> str:
+    """Return what somebody said, as the others hear it: with their name before it."""
     quiet = " (aside)" if said.aside or addressed(said.heard, room.names).aside else ""
     words = addressed(said.heard, room.names).text if quiet else said.heard
     return f"{title(room, said.seat)}{quiet}: {words}"
@@ -730,5 +736,5 @@ def aloud(talk: Conversation, seat: str, now: Sequence[Said] = ()) -> tuple[Mess
     for said in (one for round in rounds(talk, now) for one in round):
         if said.heard.strip() and hears(room, said, seat):
             own = said.seat == seat
-            add(said.heard if own else _named(room, said), own)
+            add(said.heard if own else as_line(room, said), own)
     return tuple(messages)

@@ -27,7 +27,7 @@ from empathy_env.people import PersonCell, PersonSpec, load_people, load_person
 from empathy_env.prompts import load_prompt
 from empathy_env.protocol import AnyProtocol, ReportedProtocol, load_protocol
 from empathy_env.reporting import appraiser_of, seated, speaker_of
-from empathy_env.reward import OF_BELIEFS, Reward, RewardSpec, load_reward
+from empathy_env.reward import OF_BELIEFS, Reward, RewardSpec, check_people, load_reward
 from empathy_env.scaffold import SCAFFOLDS, Scaffold, load_scaffold
 from empathy_env.scenario import Scenario, draw_cast, draw_scenario
 from empathy_env.speaker import Speaker
@@ -110,6 +110,8 @@ class Task:
         self.protocol = load_protocol(protocol)
         self.scaffold = load_scaffold(scaffold)
         self.reward = load_reward(reward)
+        if not callable(personas):
+            check_people(self.reward, self.casts)
         _only_believing(self.reward, self.scaffold)
         parts = load_parts(user, appraiser, speaker, appraiser_samples)
         self.appraiser, self.speaker, self.backend = parts

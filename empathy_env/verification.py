@@ -20,10 +20,11 @@ from empathy_env.messages import CLEANING, clean
 from empathy_env.parts import appraiser_named, speaker_named
 from empathy_env.protocol import ReportedProtocol
 from empathy_env.replay import opened, played
-from empathy_env.reward import REWARDS, Term, load_function
+from empathy_env.reward import Term, is_bundled, load_function
 from empathy_env.scaffold import SCAFFOLDS
-from empathy_env.trace import Answer, Line, Trace, Turn
+from empathy_env.trace import FIRST, Answer, Line, Said, Trace, Turn
 from empathy_env.user import rules_digest
+from empathy_env.welfare import lines_of
 
 _TOLERANCE: Final = 1e-9
 _RECORD: Final = "record"
@@ -142,7 +143,7 @@ def _unverified(trace: Trace, allowed: frozenset[str]) -> tuple[str, ...]:
 
 
 def _known(name: str, allowed: frozenset[str]) -> bool:
-    return name in REWARDS or name in allowed
+    return is_bundled(name) or name in allowed
 
 
 class _Again(NamedTuple):
@@ -198,15 +199,25 @@ def _check_turns(trace: Trace) -> None:
 
 def _check_given(trace: Trace, turn: Turn, number: int) -> None:
     """Check what a turn starts from: clean text, heard lines of it, and quotes of these."""
-    cleaned = clean(turn.raw, max_chars=trace.scenario.max_chars)
-    _require(number, "raw text", turn.raw, cleaned.text)
-    if trace.setup.scaffold in SCAFFOLDS and not _stands_in(turn.heard, turn.raw):
-        raise _Wrong(Mismatch(number, "heard text", turn.heard, "lines of the raw text"))
-    for evidence in turn.evidence:
-        span = turn.heard[evidence.start : evidence.end]
-        _require(number, f"quote of {evidence.act}", evidence.quote, span or "words of the turn")
-        if evidence.intensity not in INTENSITIES:
-            raise _Wrong(Mismatch(number, "intensity", evidence.intensity, INTENSITIES))
+    for said in lines_of(turn):
+        whose = _whose(said)
+        cleaned = clean(said.raw, max_chars=trace.scenario.max_chars)
+        if said.seat in trace.setup.played:
+            _require(number, f"raw text{whose}", said.raw, cleaned.text)
+        if trace.setup.scaffold in SCAFFOLDS and not _stands_in(said.heard, said.raw):
+            raise _Wrong(
+                Mismatch(number, f"heard text{whose}", said.heard, "lines of the raw text")
+            )
+        for evidence in said.evidence:
+            span = said.heard[evidence.start : evidence.end]
+            quote = f"quote of {evidence.act}{whose}"
+            _require(number, quote, evidence.quote, span or "words of the turn")
+            if evidence.intensity not in INTENSITIES:
+                raise _Wrong(Mismatch(number, "intensity", evidence.intensity, INTENSITIES))
+
+
+def _whose(said: Said) -> str:
+    return "" if said.seat == FIRST else f" of {said.seat}"
 
 
 def _stands_in(heard: str, raw: str) -> bool:
@@ -225,11 +236,15 @@ def _check_split(trace: Trace, turn: Turn, number: int) -> None:
     scaffold = SCAFFOLDS.get(trace.setup.scaffold)
     if scaffold is None:
         return
-    split = scaffold.split(turn.raw)
-    _require(number, "heard text", (turn.private, turn.heard), (split.private, split.heard))
-    # What cleaning had to do cannot be seen from the cleaned text.
-    known = tuple(flag for flag in turn.flags if flag not in CLEANING)
-    _require(number, "flags", known, split.flags)
+    for said in lines_of(turn):
+        if said.seat not in trace.setup.played:
+            continue
+        split, whose = scaffold.split(said.raw), _whose(said)
+        heard = (said.private, said.heard)
+        _require(number, f"heard text{whose}", heard, (split.private, split.heard))
+        # What cleaning had to do cannot be seen from the cleaned text.
+        known = tuple(flag for flag in said.flags if flag not in CLEANING)
+        _require(number, f"flags{whose}", known, split.flags)
 
 
 def _compare(turn: Turn, follows: Turn, number: int, again: _Again) -> None:
@@ -241,10 +256,24 @@ def _compare(turn: Turn, follows: Turn, number: int, again: _Again) -> None:
         for name, recorded, right in zip(Answer._fields, answer, expected, strict=True):
             if name != "error" or again.appraiser:
                 _require(number, name, recorded, right)
+    _compare_lines(turn, follows, number)
     _require(number, "outcome", turn.outcome, follows.outcome)
     if all(again):
         _require(number, "notes", turn.notes, follows.notes)
         _require(number, "calls", turn.calls, follows.calls)
+
+
+def _compare_lines(turn: Turn, follows: Turn, number: int) -> None:
+    """Compare what was said in company, and how each took it."""
+    _require(number, "hearings", turn.hearings, follows.hearings)
+    seats, right = [said.seat for said in turn.others], [said.seat for said in follows.others]
+    _require(number, "who spoke", seats, right)
+    for said, expected in zip(turn.others, follows.others, strict=True):
+        for name in Said.__slots__:
+            # Of who is played from outside, what cleaning had to do cannot be seen.
+            if name != "flags":
+                what = f"{name} of {said.seat}"
+                _require(number, what, getattr(said, name), getattr(expected, name))
 
 
 def _check_rewards(trace: Trace, allowed: frozenset[str]) -> None:

@@ -43,6 +43,7 @@ LAYERS = [
     {"people", "form", "subject", "cast"},
     {"scenario", "turn", "cast_form", "floor"},
     {"trace", "appraiser", "speaker", "likeness", "transcripts"},
+    {"welfare"},
     {
         "reward",
         "between",
@@ -57,7 +58,7 @@ LAYERS = [
     {"parts", "conversation", "servo"},
     {"remarks"},
     {"circle"},
-    {"drivers", "replay"},
+    {"drivers", "replay", "seat"},
     {"episode", "verification"},
     {"env", "agents"},
     {"vector", "tolerance", "wrappers", "exports", "zoo"},

@@ -17,12 +17,13 @@ from empathy_env.cast import (
     MOST_PEOPLE,
     Cast,
     cast_names,
+    casts_dir,
     load_cast,
     read_cast,
     read_room,
 )
 from empathy_env.errors import InvalidArgument, InvalidPersona, UnknownName
-from empathy_env.library import load_persona, read_persona
+from empathy_env.library import load_persona, persona_names, read_persona
 
 BAKERS = Path(__file__).with_name("two-bakers")
 CAST = load_cast(BAKERS / CAST_FILE)
@@ -76,6 +77,12 @@ class TestTheBakers:
         with pytest.raises(ValidationError):
             CAST.turns = "free"
         assert load_cast(CAST) is CAST
+
+
+def test_the_people_of_bundled_casts_are_no_bundled_personas():
+    people = {member.persona.id for name in cast_names() for member in load_cast(name).people}
+    assert people.isdisjoint(persona_names())
+    assert {path.stem for path in casts_dir().parent.glob("*.yaml")} == set(persona_names())
 
 
 @pytest.mark.parametrize("name", cast_names())

@@ -233,6 +233,7 @@ class TestNew:
         assert {member.persona.split for member in cast.people} == {"dev"}
         rows = found(folder)
         assert [row for row in rows if row[0] == "error" or row[2] == CAST_FILE] == []
+        assert "same-story" not in {row[1] for row in rows}  # those of one cast may share one
 
     def test_it_overwrites_nothing(self, tmp_path):
         (tmp_path / "mine").mkdir()
