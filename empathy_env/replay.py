@@ -22,7 +22,8 @@ from empathy_env.protocol import ReportedProtocol
 from empathy_env.reporting import seated, speaker_of
 from empathy_env.scaffold import SCAFFOLDS, Scaffold, Split
 from empathy_env.speaker import Moment, Speaker, Speech
-from empathy_env.trace import FIRST, Answer, Call, Trace, Turn
+from empathy_env.trace import FIRST, Answer, Call, Said, Trace, Turn
+from empathy_env.welfare import lines_of
 
 
 def replayed(trace: Trace) -> Iterator[Conversation]:
@@ -130,14 +131,27 @@ def _call(calls: Iterator[Call], request: Request) -> Call:
 
 @dataclass(frozen=True)
 class _RecordedAppraiser:
-    """An appraiser that finds what the trace says."""
+    """An appraiser that finds what the trace says, in company in each part of what was said."""
 
     name: str
-    evidence: Appraisal = ()
+    lines: tuple[Said, ...] = ()
 
     def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Reading]:
         yield from ()
-        return Reading(self.evidence)
+        for said in self.lines:
+            start = said.heard.find(utterance)
+            if start >= 0:
+                return Reading(_within(said.evidence, start, start + len(utterance)))
+        return Reading(())
+
+
+def _within(evidence: Appraisal, start: int, end: int) -> Appraisal:
+    """Return the evidence of a stretch of an utterance; its places count from there."""
+    return tuple(
+        item._replace(start=item.start - start, end=item.end - start)
+        for item in evidence
+        if start <= item.start < end
+    )
 
 
 @dataclass(frozen=True)
@@ -168,9 +182,12 @@ def _standing_in(room: Room, turn: Turn) -> Room:
     appraiser: Appraiser = room.appraiser
     speaker: Speaker = room.speaker
     if isinstance(appraiser, _RecordedAppraiser):
-        changed["appraiser"] = _RecordedAppraiser(appraiser.name, turn.evidence)
+        changed["appraiser"] = _RecordedAppraiser(appraiser.name, tuple(lines_of(turn)))
     if isinstance(speaker, _RecordedSpeaker):
-        changed["speaker"] = _RecordedSpeaker(speaker.name, turn.answers)
+        # A moment names its user by rank, as draws do.
+        order = sorted(range(len(turn.answers)), key=room.scenario.rank)
+        answers = tuple(turn.answers[seat] for seat in order)
+        changed["speaker"] = _RecordedSpeaker(speaker.name, answers)
     if room.scaffold.name not in SCAFFOLDS:
         changed["scaffold"] = _recorded_scaffold(room.scaffold.name, turn)
     return replace(room, **changed) if changed else room

@@ -10,7 +10,7 @@ import empathy_env
 PACKAGE = Path(empathy_env.__file__).parent
 LAYERS = [
     {"errors", "messages", "noise"},
-    {"acts", "shorthand", "address"},
+    {"acts", "shorthand", "address", "tokens"},
     {
         "source",
         "schema",
@@ -67,7 +67,7 @@ LAYERS = [
     {"measures", "probes"},
     {"findings", "testing", "audit"},
     {"checks"},
-    {"commands", "pytest_plugin"},
+    {"commands", "pytest_plugin", "adapters"},
     {"__main__"},
 ]
 LAYER = {unit: number for number, layer in enumerate(LAYERS) for unit in layer}

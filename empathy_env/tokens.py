@@ -1,0 +1,174 @@
+r"""A talk as tokens: which were sampled, which were read, and none of them made twice.
+
+A policy is trained on the tokens that it sampled. To render the talk anew after each turn would
+give others: a template may take thoughts out of earlier turns, and text does not always come back
+as the tokens that it was made of. So what was sampled is kept as it is (mask 1), and between two
+turns only what the template puts there is added (mask 0): the end of the turn, the user's words,
+and the beginning of the next turn.
+
+Tokenizers are those of the library `transformers`, or whatever has the same three methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from empathy_env.errors import InvalidArgument
+from empathy_env.messages import Message, from_agent, from_system, from_user
+
+
+class Tokenizer(Protocol):
+    """What is asked of a tokenizer."""
+
+    @property
+    def eos_token_id(self) -> int | None:
+        """The token that ends a turn."""
+        ...
+
+    def apply_chat_template(
+        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+    ) -> Any:
+        """Render a chat."""
+        ...
+
+    def encode(self, text: str, *, add_special_tokens: bool = ...) -> list[int]:
+        """Return the tokens of a text."""
+        ...
+
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = ...) -> str:
+        """Return the text of tokens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One talk as tokens.
+
+    Attributes:
+        prompt: Up to where the agent first speaks.
+        completion: All after it: what was sampled, and what came between.
+        mask: For each token of `completion` 1 if it was sampled, 0 if it was read.
+        logprobs: For each its log-probability under the policy that sampled it, in nats; 0.0 where
+            it was read. Empty if they were not given.
+    """
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...] = ()
+    mask: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+
+    @property
+    def ids(self) -> list[int]:
+        """All tokens so far: what the next turn is sampled from."""
+        return [*self.prompt, *self.completion]
+
+    def sampled(self, ids: Sequence[int], logprobs: Sequence[float] | None = None) -> Tokens:
+        """Return the talk with a turn of the agent.
+
+        Raises:
+            InvalidArgument: If there is not one log-probability for each token.
+        """
+        if logprobs is not None and len(logprobs) != len(ids):
+            raise InvalidArgument(
+                f"logprobs has {len(logprobs)} values for {len(ids)} sampled tokens: give one each"
+            )
+        return self._grown(ids, 1, [] if logprobs is None else logprobs)
+
+    def read(self, ids: Sequence[int]) -> Tokens:
+        """Return the talk with tokens that were not sampled."""
+        return self._grown(ids, 0, [0.0] * len(ids) if self.logprobs else [])
+
+    def cut(self, most: int) -> Tokens:
+        """Return the talk with at most so many tokens of completion."""
+        return Tokens(self.prompt, self.completion[:most], self.mask[:most], self.logprobs[:most])
+
+    def _grown(self, ids: Sequence[int], mask: int, logprobs: Sequence[float]) -> Tokens:
+        return Tokens(
+            self.prompt,
+            (*self.completion, *ids),
+            (*self.mask, *[mask] * len(ids)),
+            (*self.logprobs, *logprobs),
+        )
+
+
+_WORDS: Final = "WORDS-OF-THE-AGENT"
+_THOUGHT: Final = f"<think>\nA THOUGHT\n</think>\n\n{_WORDS}"
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """How a tokenizer's chat template goes on from a turn to the next.
+
+    Args:
+        tokenizer: A tokenizer with a chat template that only ever adds to a chat.
+
+    Raises:
+        InvalidArgument: If its template changes earlier turns when a user's turn is added.
+    """
+
+    tokenizer: Tokenizer
+    closing: str = field(init=False)
+    """What stands after the agent's words, up to the user's turn."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "closing", _checked(self.tokenizer))
+
+    def opened(self, messages: Sequence[Message]) -> Tokens:
+        """Return the tokens of a chat up to where the agent speaks next."""
+        text = _rendered(self.tokenizer, messages, ask=True)
+        return Tokens(tuple(self.tokenizer.encode(text, add_special_tokens=False)))
+
+    def words(self, ids: Sequence[int]) -> str:
+        """Return what was said by sampled tokens, thoughts and all, without the end of the turn."""
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+    def answered(self, tokens: Tokens, reply: str) -> Tokens:
+        """Return the talk with the user's reply, up to where the agent speaks next.
+
+        The end of the agent's turn is added if the sampling broke off before it.
+        """
+        chat = [from_user("."), from_agent(_WORDS)]
+        before = _rendered(self.tokenizer, chat, ask=False)
+        whole = _rendered(self.tokenizer, [*chat, from_user(reply)], ask=True)
+        return tokens.read(self._encoded(self._rest(tokens) + whole[len(before) :]))
+
+    def _rest(self, tokens: Tokens) -> str:
+        """Return what is lacking of the end of the agent's turn."""
+        eos = self.tokenizer.eos_token_id
+        if eos is None or not tokens.completion or tokens.completion[-1] != eos:
+            return self.closing
+        end = self.tokenizer.decode([eos], skip_special_tokens=False)
+        return self.closing.removeprefix(end) if self.closing.startswith(end) else self.closing
+
+    def _encoded(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+
+def _rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, ask: bool) -> str:
+    chat = [{"role": message["role"], "content": message["content"]} for message in messages]
+    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=ask)
+    return str(text)
+
+
+def _checked(tokenizer: Tokenizer) -> str:
+    """Return what ends the agent's turn, if the template only ever adds to a chat."""
+    opening = [from_system("S"), from_user("U")]
+    for words in (_WORDS, _THOUGHT):
+        chat = [*opening, from_agent(words)]
+        once = _rendered(tokenizer, chat, ask=False)
+        longer = [*chat, from_user("V"), from_agent(words)]
+        asked = _rendered(tokenizer, [*chat, from_user("V")], ask=True)
+        twice = _rendered(tokenizer, longer, ask=False)
+        if not (asked.startswith(once) and twice.startswith(once)) or words not in once:
+            what = "a thought" if words == _THOUGHT else "words"
+            raise InvalidArgument(
+                f"the chat template changes {what} of an earlier turn when the user's next turn "
+                "is added, so the policy would be trained on tokens that it does not see later. "
+                "Give a template that keeps earlier turns as they are: TRL has such ones "
+                "(trl.chat_template_utils.get_training_chat_template(tokenizer)); set it as "
+                "tokenizer.chat_template"
+            )
+    once = _rendered(tokenizer, [*opening, from_agent(_WORDS)], ask=False)
+    return once[once.rindex(_WORDS) + len(_WORDS) :]
