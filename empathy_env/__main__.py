@@ -14,12 +14,22 @@ from rich.markup import escape
 
 from empathy_env import __version__
 from empathy_env.agents import agent_names, load_agent
-from empathy_env.commands import audit, cast, explorable, noise, persona, skills, traces
+from empathy_env.cast import Cast
+from empathy_env.commands import (
+    audit,
+    cast,
+    circle,
+    explorable,
+    noise,
+    persona,
+    skills,
+    traces,
+)
 from empathy_env.commands.console import AsJson, err, out, print_json, print_table, tracked
-from empathy_env.commands.rollout import rollout
+from empathy_env.commands.rollout import TURNS, rollout
 from empathy_env.commands.summary import print_summaries, summary
 from empathy_env.emotion import Mood
-from empathy_env.episode import Episode, Task
+from empathy_env.episode import ROUNDS_EACH, Episode, Task
 from empathy_env.errors import EmpathyEnvError, InvalidArgument
 from empathy_env.library import load_cells
 from empathy_env.persona import Persona
@@ -45,6 +55,7 @@ app.command("noise")(noise.command)
 app.command("audit")(audit.command)
 app.command("skills")(skills.command)
 app.command("explorable")(explorable.command)
+app.command("circle")(circle.command)
 
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
 
@@ -109,19 +120,30 @@ def demo(
 
 @app.command()
 def play(
-    persona: Annotated[str, typer.Argument(help="Name, or path to a YAML file.")] = (
-        "laid-off-engineer"
-    ),
+    persona: Annotated[
+        str | None,
+        typer.Argument(help="Name, or path to a YAML file; by default laid-off-engineer."),
+    ] = None,
+    cast: Annotated[
+        str | None, typer.Option(help="Several people at once: a cast's name, or path to YAML.")
+    ] = None,
     difficulty: Annotated[
         str, typer.Option(help="Preset, knobs, or both: severe,masking=0.9.")
     ] = "moderate",
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    max_turns: Annotated[int, typer.Option(min=1)] = 10,
+    max_turns: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Turns: {TURNS}, or with a cast {ROUNDS_EACH} for each person."),
+    ] = None,
     show_mood: Annotated[bool, typer.Option(help="Draw the mood as it moves.")] = False,
     save: Annotated[Path | None, typer.Option("--out", help="Append the trace here.")] = None,
 ) -> None:
-    """Talk with a persona yourself. An empty line is a silence; end of input stops."""
-    task = Task(persona=persona, difficulty=difficulty, max_turns=max_turns)
+    """Talk with a persona or a cast yourself. An empty line is a silence; end of input stops."""
+    if cast is not None and persona is not None:
+        raise InvalidArgument(f"Cannot have both {persona!r} and --cast={cast}: give one of them")
+    if cast is None:
+        persona, max_turns = persona or "laid-off-engineer", max_turns or TURNS
+    task = Task(persona=persona, cast=cast, difficulty=difficulty, max_turns=max_turns)
     member = _free_member(save, task, seed) if save and save.is_file() else 0
     episode = task.open(seed=seed, member=member)
     if reconfigure := getattr(sys.stdin, "reconfigure", None):
@@ -150,18 +172,49 @@ def _converse(episode: Episode, show_mood: bool) -> None:
     scenario = episode.talk.room.scenario
     person = scenario.persona
     name = escape(person.identity.name if isinstance(person, Persona) else person.id)
+    if scenario.cast is not None:
+        name = escape(scenario.cast.id)
     out.print(f"[bold]{name}[/bold]  (you have {scenario.max_turns} turns)\n")
     while True:
-        out.print(f"[bold]{name}:[/bold] ", end="")
+        if scenario.cast is None:
+            out.print(f"[bold]{name}:[/bold] ", end="")
         out.print(episode.utterance, markup=False, highlight=False)
         if show_mood:
-            out.print(_mood_bar(episode.talk.users[0].mood), highlight=False)
+            _print_moods(episode)
         if episode.done:
             break
         episode.say(out.input("[bold]You:[/bold] "))
+    if scenario.cast is not None:
+        _print_endings(episode, scenario.cast, shown=show_mood)
+        return
     final = episode.trace.emotion(episode.turn)
     out.print(f"\nThe talk ended: {episode.outcome}. Emotion {final:.0f} of 100.")
     out.print(f"They needed: {scenario.need.replace('_', ' ')}.")
+
+
+def _print_moods(episode: Episode) -> None:
+    """Draw the mood of each user; in company with their name before it."""
+    cast = episode.talk.room.scenario.cast
+    names = cast.names if cast else ("",)
+    width = max(map(len, names))
+    for name, state in zip(names, episode.talk.users, strict=True):
+        out.print(f"{escape(name):{width}}{_mood_bar(state.mood)}", highlight=False)
+
+
+def _print_endings(episode: Episode, cast: Cast, *, shown: bool) -> None:
+    """Say how a talk in company has ended for each of the people, and what they needed."""
+    if not shown:
+        _print_moods(episode)
+    out.print(f"\nThe talk ended: {episode.outcome}.")
+    trace = episode.trace
+    for seat, (name, need) in enumerate(zip(cast.names, trace.scenario.needs, strict=True)):
+        there = "" if trace.present(episode.turn, seat=seat) else ", and left"
+        needed = need.replace("_", " ")
+        out.print(
+            f"{escape(name)}: emotion {trace.emotion(episode.turn, seat=seat):.0f} of 100{there}. "
+            f"They needed: {needed}.",
+            highlight=False,
+        )
 
 
 @app.command()

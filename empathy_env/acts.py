@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, get_args
 
-from empathy_env.messages import Message
+from empathy_env.messages import Message, Spoken
 
 Helpful = Literal[
     "presence",
@@ -134,6 +134,23 @@ SAID_KEPT: Final = 12
 """How many turns of the agent it is shown."""
 
 
+class Company(NamedTuple):
+    """Who speaks to whom in a room with several people, for appraisers that ask a model.
+
+    Attributes:
+        people: The users' names, by seat.
+        speaker: Who says the utterance, as in `Spoken.name`.
+        to: Names of the users whom it is said to.
+        lines: What the speaker has heard and said before, oldest first; the openings, one for
+            each of the people, come first.
+    """
+
+    people: tuple[str, ...]
+    speaker: str
+    to: tuple[str, ...]
+    lines: tuple[Spoken, ...]
+
+
 class Context(NamedTuple):
     """What an appraiser may look at besides the utterance. It names no listener and no need.
 
@@ -144,6 +161,7 @@ class Context(NamedTuple):
         topics: What could be addressed, over all listeners.
         talk: All messages before the utterance, the instructions to the agent left out; for
             appraisers that ask a model. The rules look at the above, which does not grow.
+        company: With several people in the room, who says it to whom; the talk by speaker.
     """
 
     heard: str
@@ -151,3 +169,4 @@ class Context(NamedTuple):
     said: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = ()
     talk: tuple[Message, ...] = ()
+    company: Company | None = None

@@ -50,9 +50,7 @@ class Addressed(NamedTuple):
         return tuple(sorted({index for part in self.parts for index in part.to}))
 
 
-_ASIDE: Final = re.compile(
-    r"\s*[\[(]\s*aside to\s+([^\])\n]{1,60}?)\s*[\])][:,]?\s*", re.IGNORECASE
-)
+_ASIDE: Final = re.compile(r"\s*[\[(]\s*aside to\b([^\])\n]{1,80})[\])][:,]?\s*", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"[^.!?\n]*(?:[.!?]+[\"'\u2019\u201d)]*|\n|$)\s*")
 _ALL: Final = re.compile(
     r"\b(?:both of you|you both|you two|you three|all of you|you all|each of you|everyone|everybody"
@@ -62,6 +60,9 @@ _ALL: Final = re.compile(
 _LEADING: Final = (
     r"(?:(?:and|but|so|now|okay|ok|well|thank you|thanks|hey|hi|dear|oh|yes|no)[, ]+)*"
 )
+_BEFORE: Final = r"(?<!\w)(?<!\w[-'\u2019])"
+_AFTER: Final = r"(?!\w|-\w)"
+"""What is around a name: of Ana-Maria, Ana is no part."""
 _AND: Final = r"(?:\s*(?:,|and|&)\s*)"
 
 
@@ -84,30 +85,24 @@ def addressed(text: str, names: Sequence[str]) -> Addressed:
 
 @lru_cache(maxsize=1024)
 def _addressed(text: str, names: tuple[str, ...]) -> Addressed:
-    known = {name.lower(): index for index, name in enumerate(names)}
+    pattern = _patterns(names)
     aside = _ASIDE.match(text)
     if aside is not None:
-        return _aside(text[aside.end() :], aside[1].lower(), known, names)
+        return _aside(text[aside.end() :], aside[1], pattern)
     if not text.strip():
         return Addressed(text, ())
-    pattern = _patterns(names)
     if pattern.name.search(text) is None and _ALL.search(text) is None:
         return Addressed(text, (Part(0, len(text), ()),))
-    return Addressed(text, _parts(text, known, pattern))
+    return Addressed(text, _parts(text, pattern))
 
 
-def _aside(text: str, said: str, known: dict[str, int], names: tuple[str, ...]) -> Addressed:
+def _aside(text: str, said: str, pattern: _Patterns) -> Addressed:
     """Return an aside: to those named in its brackets, or to nobody at all."""
-    words = re.split(r"\s*(?:,|&|\band\b)\s*", said)
-    to = tuple(sorted({known[word] for word in words if word in known}))
+    words = re.split(r"\s*(?:,|&|\band\b)\s*", said.strip())
+    to = frozenset[int]().union(*(pattern.named(w) for w in words if pattern.name.fullmatch(w)))
     if not text.strip():
         return Addressed(text, (), True)
-    named = _named(text, known, _patterns(names))
-    return Addressed(text, (Part(0, len(text), to, named),), True)
-
-
-def _named(text: str, known: dict[str, int], pattern: _Patterns) -> frozenset[int]:
-    return frozenset(known[found[1].lower()] for found in pattern.name.finditer(text))
+    return Addressed(text, (Part(0, len(text), tuple(sorted(to)), pattern.named(text)),), True)
 
 
 def after_call(text: str, names: Sequence[str]) -> int:
@@ -120,38 +115,62 @@ def after_call(text: str, names: Sequence[str]) -> int:
     return found.end() if found is not None and found.end() < len(text) else 0
 
 
+def unlabelled(text: str, names: Sequence[str]) -> str:
+    r"""Return the words in which no line begins like what another says.
+
+    >>> unlabelled("I am fine.\nBen: I forgive you.", ["Ana", "Ben"])
+    'I am fine. Ben: I forgive you.'
+    """
+    return _patterns(tuple(names)).label.sub(" ", text) if ":" in text else text
+
+
 class _Patterns(NamedTuple):
     name: re.Pattern[str]
+    """A name; each has a group of its own, so that no rule of letter cases has to be repeated."""
+    order: tuple[int, ...]
+    """For each of these groups, whose name it is."""
     called: re.Pattern[str]
     """A name where it calls somebody: set off by commas, or at the edge of a sentence."""
     first: re.Pattern[str]
     """The same at the very beginning, with the comma or colon after it."""
+    label: re.Pattern[str]
+    """The end of a line before a name and a colon."""
+
+    def named(self, text: str) -> frozenset[int]:
+        """Return all who are named in a text."""
+        groups = (found.lastindex or 1 for found in self.name.finditer(text))
+        return frozenset(self.order[group - 1] for group in groups)
 
 
 @lru_cache(maxsize=256)
 def _patterns(names: tuple[str, ...]) -> _Patterns:
-    one = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) or "(?!)"
-    group = rf"@?\b(?:{one})\b(?:{_AND}@?(?:{one})\b)*"
+    order = sorted(range(len(names)), key=lambda index: len(names[index]), reverse=True)
+    each = [re.escape(names[index]).replace("'", "['\u2019]") for index in order]
+    one = rf"{_BEFORE}(?:{'|'.join(each) or '(?!)'}){_AFTER}"
+    group = rf"@?{one}(?:{_AND}@?{one})*"
     called = (
         rf"^\W*{_LEADING}(?P<first>{group})\s*(?=[,:;!?.\u2014\u2013-]|$)"
         rf"|[,;\u2014\u2013-]\s*(?P<last>{group})\s*(?=[,;:!?.\u2014\u2013-]|$)"
-        rf"|(?P<at>@(?:{one})\b)"
+        rf"|(?P<at>@{one})"
     )
-    first = rf"\s*@?(?:{one})\b(?:{_AND}@?(?:{one})\b)*\s*[,:]\s*"
+    first = rf"\s*{group}\s*[,:]\s*"
+    apart = "|".join(f"({name})" for name in each) or "(?!)"
     return _Patterns(
-        re.compile(rf"\b({one})\b", re.IGNORECASE),
+        re.compile(rf"{_BEFORE}(?:{apart}){_AFTER}", re.IGNORECASE),
+        tuple(order),
         re.compile(called, re.IGNORECASE),
         re.compile(first, re.IGNORECASE),
+        re.compile(rf"[\n\u2028\u2029](?=\W{{0,9}}{one}[^\n:]{{0,12}}:)", re.IGNORECASE),
     )
 
 
-def _parts(text: str, known: dict[str, int], pattern: _Patterns) -> tuple[Part, ...]:
+def _parts(text: str, pattern: _Patterns) -> tuple[Part, ...]:
     parts: list[Part] = []
     for sentence in _SENTENCE.finditer(text):
         start, end = sentence.span()
         if start == end:
             continue
-        to, named = _called(sentence[0], known, pattern), _named(sentence[0], known, pattern)
+        to, named = _called(sentence[0], pattern), pattern.named(sentence[0])
         if parts and (to is None or to == parts[-1].to):
             parts[-1] = parts[-1]._replace(end=end, named=parts[-1].named | named)
         else:
@@ -159,13 +178,14 @@ def _parts(text: str, known: dict[str, int], pattern: _Patterns) -> tuple[Part, 
     return tuple(parts)
 
 
-def _called(sentence: str, known: dict[str, int], pattern: _Patterns) -> tuple[int, ...] | None:
+def _called(sentence: str, pattern: _Patterns) -> tuple[int, ...] | None:
     """Return who is called in a sentence; () for all, None if it goes on as before."""
-    to = {
-        known[name[1].lower()]
-        for match in pattern.called.finditer(sentence)
-        for name in pattern.name.finditer(match["first"] or match["last"] or match["at"])
-    }
+    to = frozenset[int]().union(
+        *(
+            pattern.named(match["first"] or match["last"] or match["at"])
+            for match in pattern.called.finditer(sentence)
+        )
+    )
     if to:
         return tuple(sorted(to))
     return () if _ALL.search(sentence) is not None else None
@@ -177,7 +197,7 @@ _SPEAKER: Final = re.compile(r"^([^\W\d_][^:\n]{0,40}?)(?: \(aside\))?: ", re.MU
 def names_in(messages: Sequence[Message]) -> tuple[str, ...]:
     r"""Return the names of those who have opened a talk in company; () in a talk of two.
 
-    >>> names_in([from_user("Ana: I am tired.\\nBen: So am I.")])
+    >>> names_in([from_user("Ana: I am tired.\nBen: So am I.")])
     ('Ana', 'Ben')
     """
     opening = next((m["content"] for m in messages if m["role"] == "user"), "")
@@ -216,7 +236,7 @@ def chat_with(messages: Sequence[Message], name: str, names: Sequence[str]) -> l
 def lines_of(text: str, name: str, names: Sequence[str]) -> list[str]:
     r"""Return what one of them says in what an agent hears of a round.
 
-    >>> lines_of("Ana: No.\\nI am fine.\\nBen: Oh.", "Ana", ["Ana", "Ben"])
+    >>> lines_of("Ana: No.\nI am fine.\nBen: Oh.", "Ana", ["Ana", "Ben"])
     ['No.', 'I am fine.']
     """
     lines: list[str] = []

@@ -82,9 +82,11 @@ def together(
     A generator: yields tuples of requests, and is sent what came of each, in the same order.
 
     Raises:
-        Fault: What one of the steps failed with.
+        Fault: What the first of the steps failed with, after all that was in flight has been
+            handed over: what it has cost is known then.
     """
     results: dict[int, T] = {}
+    faults: list[Fault] = []
     waiting: dict[int, Request] = {}
 
     def go(index: int, given: Reply | Fault | None) -> None:
@@ -106,5 +108,10 @@ def together(
         waiting.clear()
         replies = yield tuple(asked.values())
         for index, reply in zip(asked, replies, strict=True):
-            go(index, reply)
+            try:
+                go(index, reply)
+            except Fault as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
     return [results[index] for index in range(len(steps))]

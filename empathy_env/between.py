@@ -193,7 +193,8 @@ def _directly(utterance: Utterance, cast: Cast, seat: int, ear: Ear, there: int)
     addressed = heard and any(utterance.to(seat, part) for part in utterance.said.parts)
     supporter = utterance.speaker is None
     waits = ear.waits + (supporter and not addressed) if not (supporter and addressed) else 0
-    ignored = heard and supporter and waits >= there
+    # Who is passed over sees it, though they do not hear what is said aside to another.
+    ignored = ear.present and supporter and waits >= there
     hearing = Hearing(heard, addressed, ("ignored",) if ignored else (), 0.0)
     if not addressed and not ignored:
         return Taken(ear.mood, None, (), waits, hearing)
@@ -399,12 +400,10 @@ def _overheard(utterance: Utterance, listener: Listener, direct: Sequence[Taken]
 def _infected(cast: Cast, seat: int, ears: Sequence[Ear], moved: Sequence[Taken]) -> Taken:
     """Let the others' changes of emotion pass on to those who are close, and sum up the change."""
     one, ear = moved[seat], ears[seat]
-    if not one.hearing.heard:
-        return one
     caught = [
         cast.toward(seat, other).closeness * (theirs.mood.emotion - ears[other].mood.emotion)
         for other, theirs in enumerate(moved)
-        if other != seat and theirs.mood.emotion != ears[other].mood.emotion
+        if one.hearing.heard and other != seat and theirs.mood.emotion != ears[other].mood.emotion
     ]
     if not caught and one.mood is ear.mood:
         return one

@@ -13,11 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import variance
 from typing import Any, Final, NamedTuple, TypeVar
 
 from empathy_env import conversation
-from empathy_env.acts import HEARD_KEPT, SAID_KEPT, Appraisal, Context, Evidence, Reading
-from empathy_env.address import Addressed, Part, addressed, after_call
+from empathy_env.acts import (
+    HEARD_KEPT,
+    SAID_KEPT,
+    Appraisal,
+    Company,
+    Context,
+    Evidence,
+    Reading,
+)
+from empathy_env.address import Addressed, Part, addressed, after_call, unlabelled
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.asking import together
 from empathy_env.backends import Reply, Request
@@ -25,13 +34,15 @@ from empathy_env.between import Ear, Presence, Taken, Utterance, taken
 from empathy_env.cast import Cast
 from empathy_env.conversation import Calls, Conversation, Room, looked_through, recorded, summed
 from empathy_env.emotion import Felt, Mood, Outcome, resists
-from empathy_env.errors import EpisodeOver, Fault, InvalidArgument
+from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
 from empathy_env.floor import Floor, speakers
-from empathy_env.messages import Cleaned, Message, clean, from_agent, from_user
+from empathy_env.leaks import given_away
+from empathy_env.messages import Cleaned, Message, Spoken, clean, from_agent, from_user
 from empathy_env.noise import draw
 from empathy_env.remarks import Remark, remark
 from empathy_env.scaffold import Split
-from empathy_env.speaker import Speech, TemplateSpeaker, asks_after_safety
+from empathy_env.speaker import Among, Speech, TemplateSpeaker, asks_after_safety
+from empathy_env.speech import turns_to
 from empathy_env.trace import FIRST, Answer, Call, Said, Turn
 from empathy_env.user import SimulatedUser, UserState
 
@@ -82,16 +93,34 @@ def play(talk: Conversation, actions: Mapping[str, str]) -> Together[Conversatio
         Fault: If machinery failed; its meter holds what the round has cost.
     """
     current = begin_round(talk)
-    for number in range(talk.room.supporters):
-        current = yield from support(current, supporter(number), _action(actions, number))
+    supporters = tuple(map(supporter, range(talk.room.supporters)))
+    _check(current, actions, supporters)
+    for seat in supporters:
+        current = yield from support(current, seat, actions[seat])
     return (yield from answer(current, actions))
 
 
-def _action(actions: Mapping[str, str], number: int) -> str:
-    seat = supporter(number)
-    if seat not in actions:
-        raise InvalidArgument(f"actions has nothing for {seat!r}: every supporter says something")
-    return actions[seat]
+def _check(current: Round, actions: Mapping[str, str], supporters: Sequence[str] = ()) -> None:
+    """Check that each seat that acts has an action, and each action a seat.
+
+    Raises:
+        InvalidArgument: If not, or if an action is no str.
+    """
+    played = current.talk.room.played
+    for seat in sorted(set(actions) - set(played)):
+        raise UnknownName.among("played seat", seat, played, "The others are played from here.")
+    there = {user(seat) for seat in _there(current)}
+    for seat in (*supporters, *(seat for seat in played if seat in there)):
+        if seat not in actions:
+            raise InvalidArgument(
+                f"actions has nothing for {seat!r}, who is there and is played from outside: "
+                "give the words, or '' for silence"
+            )
+    for seat, text in actions.items():
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgument(
+                f"an action must be a str, got {type(text).__name__} for {seat!r}: pass its words"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +138,8 @@ class Round:
         calls: The requests to models.
         meter: What these have cost.
         notes: Sentences about what was dropped or asked again.
+        errors: For each user the squared standard error of how their emotion has changed, summed
+            over what was said; empty if it was appraised once only.
     """
 
     talk: Conversation
@@ -121,6 +152,7 @@ class Round:
     calls: tuple[Call, ...] = ()
     meter: Mapping[str, float] = field(default_factory=dict[str, float])
     notes: tuple[str, ...] = ()
+    errors: tuple[float, ...] = ()
 
     @property
     def number(self) -> int:
@@ -160,15 +192,15 @@ def support(current: Round, seat: str, text: str) -> Together[Round]:
         reading = yield from _read(current, said, offset, seat, tally)
     current = tally.added
     utterance = Utterance(None, said, reading.evidence, offset)
-    words = said.text.strip()
     takens = taken(utterance, _cast(room), _ears(current, swinging=seat == FIRST))
     company = tuple(
-        _spoken_to(presence, one, words, seat if said.aside else "")
-        for presence, one in zip(current.company, takens, strict=True)
+        _spoken_to(presence, one, _words_to(room, utterance, index), seat if said.aside else "")
+        for index, (presence, one) in enumerate(zip(current.company, takens, strict=True))
     )
     line = _line(seat, cleaned, split, reading.evidence, takens)
     return replace(
         _moved(current, takens, company),
+        errors=_errors(current, utterance, reading.samples, swinging=seat == FIRST),
         said=(*current.said, line),
         called=current.called | _users_in(said.to, room),
         abandoned=current.abandoned | _abandoned(takens),
@@ -187,11 +219,13 @@ def answer(current: Round, actions: Mapping[str, str]) -> Together[Conversation]
         InvalidArgument: If an action is lacking or not a str.
         Fault: If machinery failed; nothing has changed.
     """
+    _check(current, actions)
     floor = _floor(current, actions)
-    played = current.talk.room.played
+    room = current.talk.room
+    played = room.played
     own = [seat for seat in floor if user(seat) not in played]
     with _Tally(current) as tally:
-        steps = [recorded(_worded(current, seat), tally.of(user(seat))) for seat in own]
+        steps = [recorded(_worded(current, seat), tally.of(_id(room, seat))) for seat in own]
         worded = yield from together(steps)
     spoken = dict(zip(own, worded, strict=True))
     for seat in floor:
@@ -199,13 +233,12 @@ def answer(current: Round, actions: Mapping[str, str]) -> Together[Conversation]
             spoken[seat] = _given(current, seat, actions)
     lines = [spoken[seat] for seat in floor if spoken[seat].split.heard.strip()]
     with tally:
-        steps = [recorded(_heard(current, one), tally.of(f"to/{one.seat}")) for one in lines]
-        readings = yield from together(steps)
+        readings = yield from _read_lines(current, lines, tally)
     current = _spoke(tally.added, lines)
     for number, (one, reading) in enumerate(zip(lines, readings, strict=True)):
         later = frozenset(other.seat for other in lines[number + 1 :])
         current = _delivered(current, one, reading, later)
-    return _ended(current, spoken)
+    return _ended(current, {one.seat: one for one in lines})
 
 
 class _Tally:
@@ -284,6 +317,11 @@ def _cast(room: Room) -> Cast:
     return cast
 
 
+def _id(room: Room, seat: int) -> str:
+    """Return what a user's requests are keyed by, whatever the seat."""
+    return _cast(room).ids[seat]
+
+
 def _users_in(to: Sequence[int], room: Room) -> frozenset[int]:
     return frozenset(index for index in to if index < len(room.users))
 
@@ -321,6 +359,18 @@ def _moved(current: Round, takens: Sequence[Taken], company: tuple[Presence, ...
         for state, one in zip(current.users, takens, strict=True)
     )
     return replace(current, users=users, company=company)
+
+
+def _words_to(room: Room, utterance: Utterance, seat: int) -> str:
+    """Return those of the words that are said to a user."""
+    text = utterance.said.text
+    parts = (part for part in utterance.said.parts if utterance.to(seat, part))
+    return " ".join(text[_start(room, text, part) : part.end].strip() for part in parts)
+
+
+def _start(room: Room, text: str, part: Part) -> int:
+    """Return where the words of a part begin, after the name that is called."""
+    return part.start + after_call(text[part.start : part.end], room.names)
 
 
 def _spoken_to(presence: Presence, one: Taken, words: str, owes: str) -> Presence:
@@ -365,28 +415,61 @@ def _read(
         if not part.to and not said.aside:
             to = _there(current)
         if to:
-            context = _context(current, to)
+            context = _context(current, seat, to)
             steps.append(
                 recorded(
                     _part(talk.room, said, part, offset, context), tally.of(f"{seat}/{number}")
                 )
             )
     readings = yield from together(steps)
+    return _joined(readings)
+
+
+def _joined(readings: Sequence[Reading]) -> Reading:
+    """Return the readings of the parts of an utterance as one."""
     evidence = tuple(item for reading in readings for item in reading.evidence)
-    return Reading(evidence, tuple(note for reading in readings for note in reading.notes))
+    notes = tuple(note for reading in readings for note in reading.notes)
+    times = min((len(one.samples) for one in readings if len(one.samples) > 1), default=0)
+    samples = tuple(
+        tuple(
+            item
+            for one in readings
+            for item in (one.samples[number] if len(one.samples) > 1 else one.evidence)
+        )
+        for number in range(times)
+    )
+    return Reading(evidence, notes, samples)
+
+
+def _errors(
+    current: Round, utterance: Utterance, samples: Sequence[Appraisal], *, swinging: bool = False
+) -> tuple[float, ...]:
+    """Return the round's errors with those of an utterance, each appraisal of which is taken."""
+    if len(samples) < 2:
+        return current.errors
+    cast, ears = _cast(current.talk.room), _ears(current, swinging=swinging)
+    each = [taken(replace(utterance, evidence=one), cast, ears) for one in samples]
+    before = current.errors or (0.0,) * len(ears)
+    changes = ([takens[seat].hearing.change for takens in each] for seat in range(len(ears)))
+    return tuple(
+        error + variance(own) / len(own) for error, own in zip(before, changes, strict=True)
+    )
 
 
 def _part(
     room: Room, said: Addressed, part: Part, offset: int, context: Context
 ) -> Generator[Request, Reply, Reading]:
     """Appraise one part; the places of its evidence count in the whole."""
-    start = part.start + after_call(said.text[part.start : part.end], room.names)
+    start = _start(room, said.text, part)
     text = said.text[start : part.end]
     reading = yield from room.appraiser.appraise(text, context)
     if not isinstance(room.appraiser, RuleAppraiser):
         reading = looked_through(reading, text)
     by = offset + start
-    return reading._replace(evidence=tuple(_placed(item, by) for item in reading.evidence))
+    return reading._replace(
+        evidence=tuple(_placed(item, by) for item in reading.evidence),
+        samples=tuple(tuple(_placed(item, by) for item in one) for one in reading.samples),
+    )
 
 
 def _placed(evidence: Evidence, by: int) -> Evidence:
@@ -397,15 +480,19 @@ def _there(current: Round) -> list[int]:
     return [seat for seat, presence in enumerate(current.company) if presence.present]
 
 
-def _context(current: Round, to: Sequence[int], said: tuple[str, ...] | None = None) -> Context:
+def _context(
+    current: Round, seat: str, to: Sequence[int], said: tuple[str, ...] | None = None
+) -> Context:
     """Return what an appraiser may look at: what those who are spoken to have said, and hide.
 
     Args:
         current: The round.
+        seat: Who speaks.
         to: Those who are spoken to.
         said: What the speaker has said before; None: what supporters have said to them.
     """
     room = current.talk.room
+    to = sorted(to, key=room.scenario.rank)  # in whatever seats they sit
     lines = [current.company[seat].said for seat in to]
     last = " ".join(own[-1] for own in lines if own)
     earlier = tuple(line for own in lines for line in own[:-1])[-HEARD_KEPT:]
@@ -413,19 +500,22 @@ def _context(current: Round, to: Sequence[int], said: tuple[str, ...] | None = N
     if said is None:
         told = (line for seat in to for line in current.company[seat].told)
         said = tuple(dict.fromkeys(told))[-SAID_KEPT:]
-    return Context(last, earlier, said, topics, current.talk.spoken)
+    company = None if isinstance(room.appraiser, RuleAppraiser) else _company(current, seat, to)
+    return Context(last, earlier, said, topics, current.talk.spoken, company)
+
+
+def _company(current: Round, seat: str, to: Sequence[int]) -> Company:
+    room = current.talk.room
+    lines = tuple(heard_by(current.talk, seat, current.said))
+    return Company(
+        _cast(room).names, _known_as(room, seat), tuple(room.names[one] for one in to), lines
+    )
 
 
 def _floor(current: Round, actions: Mapping[str, str]) -> tuple[int, ...]:
     """Return the users who speak in this round, in order; those who leave have a last word."""
     room = current.talk.room
     cast, there = _cast(room), _there(current)
-    for seat in there:
-        if user(seat) in room.played and user(seat) not in actions:
-            raise InvalidArgument(
-                f"actions has nothing for {user(seat)!r}, who is there and is played from outside: "
-                "give the words, or '' for silence"
-            )
     order = tuple(sorted(there, key=lambda seat: _urge(current, seat)))
     floor = Floor(
         order=order,
@@ -457,7 +547,7 @@ _EAGER: Final[Mapping[str, float]] = {"terse": 0.15, "medium": 0.35, "talkative"
 def _wants(current: Round, seat: int, actions: Mapping[str, str]) -> bool:
     room = current.talk.room
     if user(seat) in room.played:
-        return bool(actions[user(seat)].strip())
+        return bool(_split(room, user(seat), actions[user(seat)])[1].heard.strip())
     one = _user(room, seat)
     eager = _EAGER[one.persona.voice.verbosity]
     eager += 0.3 * (current.company[seat].provoker is not None)
@@ -475,20 +565,23 @@ def _worded(current: Round, seat: int) -> Generator[Request, Reply, _Spoken]:
     one, state, presence = _user(room, seat), current.users[seat], current.company[seat]
     felt = presence.felt or Felt(state.mood, 0.0, 0.0, 0.0, False)
     felt = felt._replace(mood=state.mood)
-    heard = presence.words or current.said[-1].heard
-    outcome = one.ending(state.mood, presence.evidence, turn)
-    silent = outcome in ("left", "success") or asks_after_safety(heard, presence.evidence)
-    told = () if silent else one.disclose(state, presence.evidence, felt, turn)
     coded = isinstance(room.speaker, TemplateSpeaker)
-    talk = () if coded else aloud(current.talk, user(seat), current.said)
+    heard = presence.words if coded and presence.words else _heard_by(current, seat)
+    outcome = one.ending(state.mood, presence.evidence, turn)
+    silent = outcome in ("left", "success") or asks_after_safety(presence.words, presence.evidence)
+    told = () if silent else one.disclose(state, presence.evidence, felt, turn)
+    talk = () if coded else aloud(current.talk, user(seat))
     moment = one.moment(state, heard, presence.evidence, turn, felt, told, talk)
-    speech = yield from room.speaker.speak(moment)
     beside: Remark | None = None
-    if coded and not silent and not presence.owes:
+    if not silent and not presence.owes:
         beside = remark(
             _cast(room), seat, current.users, current.company, seed=room.scenario.seed, turn=turn
         )
-    text = f"{speech.text} {beside.line}" if beside else speech.text
+    among = None if coded else _among(current, seat, beside)
+    speech = yield from room.speaker.speak(replace(moment, among=among))
+    if among is not None and not turns_to(speech.text, among):
+        beside = None  # it was not said after all
+    text = f"{speech.text} {beside.line}" if beside and coded else speech.text
     said = addressed(text, room.names)
     if presence.owes:
         said = Addressed(text, (Part(0, len(text), ()),), aside=True)
@@ -497,25 +590,78 @@ def _worded(current: Round, seat: int) -> Generator[Request, Reply, _Spoken]:
     )
 
 
+def _among(current: Round, seat: int, beside: Remark | None) -> Among:
+    """Return what a user knows of the room as they word what they say."""
+    room, presence = current.talk.room, current.company[seat]
+    names, there = room.names, _there(current)
+    return Among(
+        cast=_cast(room),
+        place=seat,
+        names=names,
+        lines=tuple(heard_by(current.talk, user(seat), current.said)),
+        words=presence.words,
+        by=_spoken_to_by(current, seat),
+        gone=tuple(name for other, name in enumerate(_cast(room).names) if other not in there),
+        line=beside.line if beside else "",
+        to=names[beside.to] if beside else "",
+        aside=bool(presence.owes),
+    )
+
+
+def _spoken_to_by(current: Round, seat: int) -> tuple[str, ...]:
+    """Return who has spoken to a user since they last spoke, the latest first."""
+    room, found = current.talk.room, list[str]()
+    for said in reversed([*rounds(current.talk, current.said)]):
+        spoke = any(one.seat == user(seat) for one in said)
+        for one in reversed(said):
+            # What users say in one round they word without having heard each other.
+            after = not spoke or one.seat.startswith("user")
+            if after and one.hearings[seat].addressed:
+                found.append(_known_as(room, one.seat))
+        if spoke:
+            break
+    return tuple(dict.fromkeys(found))
+
+
+def _heard_by(current: Round, seat: int) -> str:
+    """Return what a user has heard in this round, each line with its speaker's name."""
+    room = current.talk.room
+    heard = (said for said in current.said if said.heard.strip() and hears(room, said, user(seat)))
+    return "\n".join(as_line(room, said) for said in heard)
+
+
 def _given(current: Round, seat: int, actions: Mapping[str, str]) -> _Spoken:
-    """Return what a user says who is played from outside."""
-    room = current.talk.room
+    """Return what a user says who is played from outside; what they give away counts as told."""
+    room, presence = current.talk.room, current.company[seat]
     cleaned, split = _split(room, user(seat), actions[user(seat)])
-    return _Spoken(seat, cleaned, split, addressed(split.heard, room.names))
+    said = addressed(split.heard, room.names)
+    known = (*presence.told, *presence.said)
+    one, before = _user(room, seat), current.users[seat].told
+    persona = _cast(room).people[seat].persona
+    told = given_away(persona, one.variant, before, said.text, known=known).items
+    return _Spoken(seat, cleaned, split, said, told=told)
 
 
-def _heard(current: Round, one: _Spoken) -> Generator[Request, Reply, Reading]:
-    """Appraise what a user says to other users; their own story does nothing to these."""
+def _read_lines(current: Round, lines: Sequence[_Spoken], tally: _Tally) -> Together[list[Reading]]:
+    """Appraise what users say to other users; their own story does nothing to these."""
     room = current.talk.room
-    offset = len(one.split.heard) - len(one.said.text)
-    found: list[Reading] = []
-    for part in one.said.parts:
-        to = sorted(_users_in(part.to, room) - {one.seat})
-        if to:
-            context = _context(current, to, current.company[one.seat].said)
-            found.append((yield from _part(room, one.said, part, offset, context)))
-    evidence = tuple(item for reading in found for item in reading.evidence)
-    return Reading(evidence, tuple(note for reading in found for note in reading.notes))
+    steps: list[Generator[Request, Reply, Reading]] = []
+    whose: list[int] = []
+    for one in lines:
+        offset = len(one.split.heard) - len(one.said.text)
+        said = current.company[one.seat].said
+        for number, part in enumerate(one.said.parts):
+            to = sorted(_users_in(part.to, room) - {one.seat})
+            if to:
+                context = _context(current, user(one.seat), to, said)
+                calls = tally.of(f"{_id(room, one.seat)}/to/{number}")
+                steps.append(recorded(_part(room, one.said, part, offset, context), calls))
+                whose.append(one.seat)
+    found = yield from together(steps)
+    return [
+        _joined([read for seat, read in zip(whose, found, strict=True) if seat == one.seat])
+        for one in lines
+    ]
 
 
 def _spoke(current: Round, lines: Sequence[_Spoken]) -> Round:
@@ -569,6 +715,7 @@ def _delivered(current: Round, one: _Spoken, reading: Reading, later: frozenset[
     line = _line(user(one.seat), one.cleaned, one.split, reading.evidence, takens)
     return replace(
         moved,
+        errors=_errors(current, utterance, reading.samples),
         said=(*moved.said, replace(line, aside=one.aside)),
         notes=(*moved.notes, *reading.notes),
     )
@@ -581,7 +728,7 @@ def _turned_to(presence: Presence, one: Taken, spoken: _Spoken) -> Presence:
     hurt = one.hearing.change < 0.0
     return presence._replace(
         words=f"{presence.words}\n{spoken.said.text}".strip(),
-        evidence=(*presence.evidence, *one.own)[-PIECES:],
+        evidence=(*presence.evidence, *(e for e in one.own if e.act != "abandonment"))[-PIECES:],
         turned_to=True,
         provoker=spoken.seat if hurt else presence.provoker,
     )
@@ -619,12 +766,7 @@ def _ended(current: Round, spoken: Mapping[int, _Spoken]) -> Conversation:
         hearings=first.hearings,
         others=current.said[1:],
     )
-    told = "\n".join(
-        as_line(room, said)
-        for said in turn.others
-        if said.heard.strip() and hears(room, said, FIRST)
-    )
-    reply = told or NOBODY
+    reply = heard_in(room, turn)
     supporters = tuple(said.heard for said in current.said if not said.seat.startswith("user"))
     return replace(
         talk,
@@ -652,9 +794,9 @@ def _answer(current: Round, seat: int, presence: Presence, spoken: Mapping[int, 
         good=felt.good if felt else 0.0,
         harm=felt.harm if felt else 0.0,
         saturated=felt.saturated if felt else False,
-        error=None,
+        error=round(current.errors[seat] ** 0.5, 6) if current.errors else None,
         told=told,
-        leaked=(*(speech.leaked if speech else ()), *exposed),
+        leaked=tuple(dict.fromkeys((*(speech.leaked if speech else ()), *exposed))),
         manner=speech.manner if speech else "",
         reply=one.split.heard if one is not None else "",
         meant=speech.meant if speech else None,
@@ -676,10 +818,20 @@ def _outcome(current: Round, company: Sequence[Presence]) -> Outcome | None:
     return "time_up" if current.number >= room.scenario.max_turns else None
 
 
+def heard_in(room: Room, turn: Turn, seat: str = FIRST) -> str:
+    """Return what a seat hears of what was said after the first supporter, a line each."""
+    told = "\n".join(
+        as_line(room, said)
+        for said in turn.others
+        if said.heard.strip() and hears(room, said, seat)
+    )
+    return told or NOBODY
+
+
 def hears(room: Room, said: Said, seat: str) -> bool:
     """Whether a seat can hear what is said; nobody hears an aside but those it is for."""
     if said.aside:
-        return seat == said.aside
+        return seat in (said.aside, said.seat)
     words = addressed(said.heard, room.names)
     if not words.aside or seat == said.seat:
         return True
@@ -702,7 +854,25 @@ def as_line(room: Room, said: Said) -> str:
     """Return what somebody said, as the others hear it: with their name before it."""
     quiet = " (aside)" if said.aside or addressed(said.heard, room.names).aside else ""
     words = addressed(said.heard, room.names).text if quiet else said.heard
-    return f"{title(room, said.seat)}{quiet}: {words}"
+    return f"{title(room, said.seat)}{quiet}: {unlabelled(words, room.names)}"
+
+
+def _known_as(room: Room, seat: str) -> str:
+    """Return what a seat is called where a model reads the talk."""
+    name = title(room, seat)
+    return name.lower() if seat.startswith("supporter") else name
+
+
+def heard_by(talk: Conversation, seat: str, now: Sequence[Said] = ()) -> Iterator[Spoken]:
+    """Yield what a seat has said and heard, each line for itself; the openings come first."""
+    room = talk.room
+    for name, words in zip(room.names, room.opening, strict=False):
+        yield Spoken(name, words)
+    for said in (one for round in rounds(talk, now) for one in round):
+        if said.heard.strip() and hears(room, said, seat):
+            words = addressed(said.heard, room.names)
+            text = words.text if words.aside else said.heard
+            yield Spoken(_known_as(room, said.seat), text, aside=words.aside or bool(said.aside))
 
 
 def rounds(talk: Conversation, now: Sequence[Said] = ()) -> Iterator[Sequence[Said]]:

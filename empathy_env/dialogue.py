@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from json.encoder import encode_basestring
 from typing import Final
 
-from empathy_env.messages import Message
+from empathy_env.messages import Message, Spoken
 
 _HIDDEN: Final = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0d\ufeff"
@@ -56,6 +56,25 @@ def as_lines(talk: Sequence[Message], *, agent: str = "supporter", user: str = "
             for said in talk
         ]
     )
+
+
+def by_name(lines: Sequence[Spoken], *, own: str = "") -> str:
+    """Return a talk in company as lines, each with the name of who said it.
+
+    Args:
+        lines: What was said, oldest first.
+        own: Who reads it; what they said themselves has the key "person".
+
+    >>> print(by_name([Spoken("Ana", "Hello."), Spoken("Ben", "Oh.", aside=True)], own="Ana"))
+    {"person": "Hello."}
+    {"Ben (aside)": "Oh."}
+    <BLANKLINE>
+    """
+    return "".join(f"{{{quoted(_key(said, own))}: {quoted(said.words)}}}\n" for said in lines)
+
+
+def _key(said: Spoken, own: str) -> str:
+    return ("person" if said.name == own else said.name) + (" (aside)" if said.aside else "")
 
 
 def _escaped(match: re.Match[str]) -> str:

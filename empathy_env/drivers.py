@@ -46,11 +46,22 @@ async def run_async(steps: Steps[T], backend: Backend | None = None) -> T:
     try:
         asked = next(steps)
         while True:
-            needed = _needed(backend, asked)
-            replies = await asyncio.gather(*(_answer(needed, one) for one in _each(asked)))
+            replies = await _answers(_needed(backend, asked), _each(asked))
             asked = _given(steps, _as_asked(asked, replies))
     except StopIteration as stop:
         return stop.value
+
+
+async def _answers(backend: Backend, requests: Sequence[Request]) -> list[Reply | Fault]:
+    if len(requests) == 1:
+        return [await _answer(backend, requests[0])]
+    tasks = [asyncio.ensure_future(_answer(backend, request)) for request in requests]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:  # what is no fault stops all of them: nothing stays under way
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answer(backend: Backend, request: Request) -> Reply | Fault:

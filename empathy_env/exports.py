@@ -3,6 +3,9 @@
 A row holds what the agent could see and what it said. Nothing else of a trace goes in: no mood, no
 need, nothing of the persona but their own words.
 
+With several people in the room a row is the chat of the first supporter: all that it heard, with
+names before the words.
+
 Who played with a scaffold is to learn all that they wrote, thoughts included, but met only what was
 heard in the talk so far. So there the target is the raw text of one turn, and every message before
 it is as it was heard (the released code of RLVER takes earlier thoughts out as well). A malformed
@@ -16,8 +19,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypedDict
 
+from empathy_env.circle import heard_in
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import of_one, succeeded
 from empathy_env.messages import Message, from_agent, from_system, from_user
+from empathy_env.replay import opened
 from empathy_env.scaffold import SCAFFOLDS, malformed
 from empathy_env.trace import Trace, Turn
 
@@ -67,7 +73,7 @@ def selected(
     Args:
         traces: Of any agents.
         min_emotion: The least final emotion, in [0, 100]; above 0, talks that the user left are
-            left out as well.
+            left out as well. Of several people each must have it.
         success: Whether only talks count that ended in success.
 
     Raises:
@@ -90,10 +96,9 @@ def selected(
 
 
 def _well(trace: Trace, min_emotion: float, success: bool) -> bool:
-    if success:
-        return trace.outcome == "success" and trace.emotion(len(trace.turns)) >= min_emotion
-    left = trace.outcome == "left"
-    return not min_emotion or (not left and trace.emotion(len(trace.turns)) >= min_emotion)
+    if success and trace.outcome != "success":
+        return False
+    return not min_emotion or succeeded(trace, min_emotion)
 
 
 def takes_raw(trace: Trace, raw: bool | None = None) -> bool:
@@ -176,7 +181,7 @@ def preferences(
             malformed; the prompt is as it was heard.
 
     Raises:
-        InvalidArgument: If `margin` is not above 0.
+        InvalidArgument: If `margin` is not above 0, or a talk is with several people.
     """
     if not margin > 0.0:
         raise InvalidArgument(f"margin={margin} is not above 0: talks paid alike prefer nothing.")
@@ -185,7 +190,7 @@ def preferences(
 
 def _preferences(traces: Sequence[Trace], margin: float, raw: bool | None) -> Iterator[Preference]:
     groups: dict[object, list[Trace]] = {}
-    for trace in traces:
+    for trace in of_one(traces):
         groups.setdefault(_start(trace), []).append(trace)
     for group in groups.values():
         worst, best = min(group, key=_paid), max(group, key=_paid)
@@ -246,8 +251,25 @@ def _messages(trace: Trace, *, spoken: bool) -> list[Message]:
         scaffold = SCAFFOLDS.get(trace.setup.scaffold)
         prompt = prompt.removesuffix(f"\n\n{scaffold.prompt}") if scaffold else prompt
     messages = [from_system(prompt)] if prompt is not None else []
-    messages.append(from_user(" ".join(trace.opening)))
-    for turn in trace.turns:
+    messages.append(from_user(_opening(trace)))
+    for turn, reply in zip(trace.turns, _replies(trace), strict=True):
         messages.append(from_agent(turn.heard))
-        messages.append(from_user(" ".join(answer.reply for answer in turn.answers)))
+        messages.append(from_user(reply))
     return messages
+
+
+def _opening(trace: Trace) -> str:
+    cast = trace.scenario.cast
+    if cast is None:
+        return " ".join(trace.opening)
+    pairs = zip(cast.names, trace.opening, strict=True)
+    return "\n".join(f"{name}: {line}" for name, line in pairs)
+
+
+def _replies(trace: Trace) -> Iterator[str]:
+    """Yield what the first supporter heard in each turn; with a cast it has names before it."""
+    if trace.scenario.cast is None:
+        yield from (turn.answers[0].reply for turn in trace.turns)
+        return
+    room = opened(trace).room
+    yield from (heard_in(room, turn) for turn in trace.turns)

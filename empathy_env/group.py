@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, NamedTuple
 
@@ -117,6 +117,35 @@ def _changed(difficulty: Difficulty, preset: Difficulty) -> list[str]:
     return [f"{name}={value!r}" for name, value in knobs.items() if value != getattr(preset, name)]
 
 
+def of_one(traces: Iterable[Trace], *, source: str = "traces") -> Iterator[Trace]:
+    """Pass on talks with one person; what is measured of these is not so of several.
+
+    Args:
+        traces: Any talks.
+        source: Where they are from, for the error.
+
+    Raises:
+        InvalidArgument: When it comes to a talk with a cast.
+    """
+    for trace in traces:
+        check_of_one(trace, source=source)
+        yield trace
+
+
+def check_of_one(trace: Trace, *, source: str = "traces") -> None:
+    """Check that this is a talk with one person; see `of_one`.
+
+    Raises:
+        InvalidArgument: If it is with a cast.
+    """
+    if trace.scenario.cast is not None:
+        raise InvalidArgument(
+            f"{source}: {trace.id} is a talk with a cast, and this is measured of talks with one "
+            "person. Use `empathy-env circle` (empathy_env.measures.attention, alliances and "
+            "curves), or give other files"
+        )
+
+
 def started_alike(traces: Iterable[Trace]) -> list[list[Trace]]:
     """Return the groups: traces that share persona, need, difficulty and seed.
 
@@ -131,8 +160,11 @@ def started_alike(traces: Iterable[Trace]) -> list[list[Trace]]:
 
 
 def cell_of(trace: Trace) -> str:
-    """Return the name of the cell that a trace is of."""
+    """Return the name of the cell that a trace is of; a cast stands by its id and all needs."""
     scenario = trace.scenario
+    if scenario.cast is not None:
+        needs = "+".join(scenario.needs)
+        return f"{scenario.cast.id}/{needs}/{level_name(scenario.difficulty)}"
     return cell_name(scenario.persona.id, scenario.need, scenario.difficulty)
 
 
@@ -142,13 +174,18 @@ def counts(trace: Trace) -> bool:
 
 
 def final_emotion(trace: Trace) -> float:
-    """Return the emotion at the end, in [0, 100]."""
-    return trace.emotion(len(trace.turns))
+    """Return the emotion at the end, in [0, 100]; of several people their mean."""
+    each = [trace.emotion(len(trace.turns), seat=seat) for seat in range(len(trace.start))]
+    return math.fsum(each) / len(each)
 
 
 def succeeded(trace: Trace, goal: float = 100.0) -> bool:
-    """Whether the final emotion reached the goal, and the user stayed."""
-    return trace.outcome != "left" and final_emotion(trace) >= goal
+    """Whether the final emotion reached the goal, and the user stayed; of several people all."""
+    last = len(trace.turns)
+    return trace.outcome != "left" and all(
+        trace.present(last, seat=seat) and trace.emotion(last, seat=seat) >= goal
+        for seat in range(len(trace.start))
+    )
 
 
 def check_drawn(alike: Iterable[Trace], person: Person, given: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import fsum
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 from empathy_env.acts import Need
 from empathy_env.cues import plain, tables
@@ -263,24 +263,24 @@ def index_of(persona: Persona) -> _Index:
     return _kept_index(Same(persona))
 
 
-class Same:
+class Same(Generic[T]):
     """A key that is equal for the same object only: a persona's own hash reads all of it."""
 
-    __slots__ = ("persona",)
+    __slots__ = ("value",)
 
-    def __init__(self, persona: Persona):
-        self.persona = persona
+    def __init__(self, value: T):
+        self.value = value
 
     def __hash__(self) -> int:
-        return id(self.persona)
+        return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.persona is other.persona
+        return isinstance(other, Same) and self.value is cast("Same[object]", other).value
 
 
 @lru_cache(maxsize=256)
-def _kept_index(key: Same) -> _Index:
-    persona = key.persona
+def _kept_index(key: Same[Persona]) -> _Index:
+    persona = key.value
     told = [(item, "") for item in (*persona.facts, *persona.feelings, *persona.beliefs)]
     told += [(fact, variant.need) for variant in persona.needs for fact in variant.facts]
     weights = [_weights(item) for item, _ in told]

@@ -35,6 +35,20 @@ def from_agent(text: str) -> Message:
     return {"role": "assistant", "content": text}
 
 
+class Spoken(NamedTuple):
+    """Something that was said in company.
+
+    Attributes:
+        name: Who said it: a user by name; "supporter", "supporter 2", ...
+        words: The words.
+        aside: Whether only those could hear it whom it was for.
+    """
+
+    name: str
+    words: str
+    aside: bool = False
+
+
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -20,6 +20,7 @@ from empathy_env.acts import (
     INTENSITIES,
     Act,
     Appraisal,
+    Company,
     Context,
     Evidence,
     Reading,
@@ -29,7 +30,7 @@ from empathy_env.appraiser import detect_manipulation
 from empathy_env.asking import asked
 from empathy_env.backends import Reply, Request, Schema
 from empathy_env.cues.hits import MAX_EVIDENCE
-from empathy_env.dialogue import as_lines, quoted
+from empathy_env.dialogue import as_lines, by_name, quoted
 from empathy_env.errors import UnparseableReply
 from empathy_env.messages import Message, from_system, from_user
 from empathy_env.prompts import load_prompt
@@ -87,6 +88,8 @@ class ModelAppraiser:
 
 def appraisal_request(utterance: str, context: Context) -> Request:
     """Return what a model is asked; what stays from turn to turn comes first."""
+    if context.company is not None:
+        return _asking_in_company(context.company, utterance, context.topics)
     return _asking(context.talk or _persons(context), utterance, context)
 
 
@@ -95,6 +98,12 @@ def withheld_request(context: Context) -> Request:
 
     Of what the person said the opening is kept, the first message of the talk.
     """
+    company = context.company
+    if company is not None:
+        opened = len(company.people)
+        later = (said._replace(words=WITHHELD) for said in company.lines[opened:])
+        without = company._replace(lines=(*company.lines[:opened], *later))
+        return _asking_in_company(without, WITHHELD, context.topics)
     opening = context.talk[:1]
     later = len(_persons(context)) - len(opening)
     return _asking([*opening, *[from_user(WITHHELD)] * later], WITHHELD, context)
@@ -103,8 +112,19 @@ def withheld_request(context: Context) -> Request:
 def _asking(talk: Sequence[Message], utterance: str, context: Context) -> Request:
     board = _board(context.topics)
     lines, last = as_lines(talk, user=_PERSON), f'{{"utterance": {quoted(utterance)}}}'
-    wanted = f"{board.head}{lines}\ntold: {board.told}\n\nutterance:\n{last}"
+    wanted = f"{board.topics}talk:\n{lines}\ntold: {board.told}\n\nutterance:\n{last}"
     return Request(PURPOSE, (_rules(), from_user(wanted)), board.schema)
+
+
+def _asking_in_company(company: Company, utterance: str, topics: tuple[Topic, ...]) -> Request:
+    """Return the request of a talk of several: the topics are those of whoever is spoken to."""
+    board = _board(topics)
+    wanted = (
+        f"people: {_listed(company.people)}\ntalk:\n{by_name(company.lines)}{board.topics}"
+        f"told: {board.told}\nspeaker: {quoted(company.speaker)}\nto: {_listed(company.to)}\n\n"
+        f'utterance:\n{{"utterance": {quoted(utterance)}}}'
+    )
+    return Request(PURPOSE, (_rules_in_company(), from_user(wanted)), board.schema)
 
 
 def read_appraisal(reply: str, utterance: str, context: Context) -> Reading:
@@ -132,7 +152,7 @@ def read_appraisal(reply: str, utterance: str, context: Context) -> Reading:
 class _Board(NamedTuple):
     """What depends on the topics alone."""
 
-    head: str
+    topics: str
     told: str
     schema: Mapping[str, Any]
 
@@ -140,6 +160,12 @@ class _Board(NamedTuple):
 @cache
 def _rules() -> Message:
     return from_system(load_prompt("appraise").text)
+
+
+@cache
+def _rules_in_company() -> Message:
+    rules, company = (load_prompt(name).text for name in ("appraise", "appraise-company"))
+    return from_system(f"{rules}\n\n{company}")
 
 
 @lru_cache(maxsize=1024)
@@ -150,8 +176,8 @@ def _board(topics: tuple[Topic, ...]) -> _Board:
         for topic in topics
     ]
     told = _listed([topic.id for topic in topics if topic.told])
-    head = f"topics:\n{''.join(lines)}\ntalk:\n"
-    return _Board(head, told, appraisal_schema(tuple(topic.id for topic in topics)))
+    listed = f"topics:\n{''.join(lines)}\n"
+    return _Board(listed, told, appraisal_schema(tuple(topic.id for topic in topics)))
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -188,7 +214,7 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _found(rows: Sequence[Fields], utterance: str, context: Context, notes: list[str]) -> Appraisal:
     """Return the evidence of those entries that are borne out, by its place."""
-    heard = [said["content"] for said in _persons(context)]
+    heard = _answered(context)
     ties = Ties(utterance, heard=heard, said=context.said)
     known = {topic.id: topic for topic in context.topics}
     found: dict[tuple[Act, int], Evidence] = {}
@@ -262,6 +288,14 @@ def _persons(context: Context) -> list[Message]:
     """Return what the person has said, as messages."""
     said = [message for message in context.talk if message["role"] == "user"]
     return said or [from_user(turn) for turn in (*context.earlier, context.heard)]
+
+
+def _answered(context: Context) -> list[str]:
+    """Return what was said by those whom the utterance is said to."""
+    company = context.company
+    if company is None:
+        return [said["content"] for said in _persons(context)]
+    return [said.words for said in company.lines if said.name in company.to]
 
 
 def _short(given: str) -> str:

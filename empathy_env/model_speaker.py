@@ -4,28 +4,33 @@ What the person hides is not in the prompt: neither what no gate has let out, no
 not there cannot leak, whatever the agent writes. What was told is there, so that they stay
 consistent. docs/live-users.md says which field of a persona goes where.
 
+In company the same holds of what the others hide: what one knows of another stands in the prompt in
+the one round in which the cast lets it slip out.
+
 The prompt begins with what is the same in every turn (the instructions and the person), goes on
 with the talk, which only grows, and ends with the moment, so that a server's prefix cache holds.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from string import Template
 from typing import Final
 
 from empathy_env.acts import Act
 from empathy_env.asking import Asked, asked
 from empathy_env.backends import Reply, Request
-from empathy_env.dialogue import as_lines, quoted
+from empathy_env.cast import Cast
+from empathy_env.dialogue import as_lines, by_name, quoted
 from empathy_env.errors import Fault
 from empathy_env.leaks import Same, harmless, touches
 from empathy_env.messages import Message, from_system, from_user
 from empathy_env.persona import Belief, Persona
 from empathy_env.prompts import load_prompt
-from empathy_env.speaker import Manner, Moment, Speech, asks_after_safety, manner_of
+from empathy_env.relations import one_line, others, section, sentences
+from empathy_env.speaker import Among, Manner, Moment, Speech, asks_after_safety, manner_of
 from empathy_env.speech import CORRECTIONS, NOTES, Read, Slip, aloud, read_speech
 from empathy_env.stems import stems_of
 from empathy_env.wording import TOP, Grade, graded, hidden
@@ -48,7 +53,7 @@ class ModelSpeaker:
             Fault: If the model gives no words of the person's.
         """
         now = "\n".join(_now(moment))
-        request = _request(moment, aloud(moment), now)
+        request = _request(moment, _talk(moment), now)
 
         def withheld() -> Request:
             return _request(moment, _unheard(moment), now)
@@ -64,22 +69,40 @@ class ModelSpeaker:
         return Speech(said.text, manner_of(moment), (said.text,), said.leaked, notes)
 
 
-def _request(
-    moment: Moment, talk: Sequence[Message], now: str, slips: Sequence[Slip] = ()
-) -> Request:
+def _request(moment: Moment, talk: str, now: str, slips: Sequence[Slip] = ()) -> Request:
     """Return what a model is asked for one reply; `now` is said of the moment, after the talk."""
-    asks = from_user(f"The talk so far:\n{as_lines(talk)}\n{now}{_correction(slips)}")
-    purpose = "speak-mended" if slips else "speak"
-    return Request(purpose, (_system(Same(moment.persona)), asks))
+    asks = from_user(f"The talk so far:\n{talk}\n{now}{_correction(slips)}")
+    purpose, among = "speak-mended" if slips else "speak", moment.among
+    if among is None:
+        system = _system(Same(moment.persona))
+    else:
+        system = _system_in_company(Same(among.cast), among.place)
+    return Request(purpose, (system, asks))
 
 
-def _unheard(moment: Moment) -> list[Message]:
-    """Return the talk without any word of the agent's: the person may have said those after them.
+def _talk(moment: Moment) -> str:
+    among = moment.among
+    if among is None:
+        return as_lines(aloud(moment))
+    return by_name(among.lines, own=among.name)
 
-    Only the opening, which came before, is kept.
+
+def _unheard(moment: Moment) -> str:
+    """Return the talk without any word of the agent's: the others may have said those after them.
+
+    Only the openings, which came before, are kept.
     """
+    among = moment.among
+    if among is not None:
+        opened = len(among.cast.people)
+        later_on = (said._replace(words=_WITHHELD) for said in among.lines[opened:])
+        return by_name([*among.lines[:opened], *later_on], own=among.name)
     opening, later = moment.talk[:1], aloud(moment)[len(moment.talk[:1]) :]
-    return [*opening, *({**said, "content": _WITHHELD} for said in later)]
+    return as_lines([*opening, *(_withheld(said) for said in later)])
+
+
+def _withheld(said: Message) -> Message:
+    return {**said, "content": _WITHHELD}
 
 
 _WITHHELD: Final = "(withheld)"
@@ -95,7 +118,7 @@ def _mended(moment: Moment, now: str, first: Read) -> Generator[Request, Reply, 
     """Ask for a reply without the slips of the first one, and keep the better of the two."""
     note = f"speak was asked again ({', '.join(first.slips)})"
     try:
-        reply = yield _request(moment, aloud(moment), now, first.slips)
+        reply = yield _request(moment, _talk(moment), now, first.slips)
         second = read_speech(reply.text, moment)
     except Fault as fault:
         if not fault.of_content:
@@ -105,42 +128,35 @@ def _mended(moment: Moment, now: str, first: Read) -> Generator[Request, Reply, 
 
 
 @lru_cache(maxsize=256)
-def _system(key: Same) -> Message:
-    return from_system(f"{load_prompt('speak').text}\n\n{sheet(key.persona)}")
+def _system(key: Same[Persona]) -> Message:
+    return from_system(f"{load_prompt('speak').text}\n\n{sheet(key.value)}")
+
+
+@lru_cache(maxsize=256)
+def _system_in_company(key: Same[Cast], place: int) -> Message:
+    cast = key.value
+    other = cast.names[0 if place else 1]
+    rules = Template(load_prompt("speak-company").text).substitute(other=other)
+    own = sheet(cast.people[place].persona)
+    return from_system(f"{load_prompt('speak').text}\n\n{rules}\n\n{own}\n\n{others(cast, place)}")
 
 
 def sheet(persona: Persona) -> str:
     """Return what a model is told of a person for a whole episode; it gives nothing gated away."""
     who, voice = persona.identity, persona.voice
-    known = (sentence for sentence in _sentences(who.background) if not touches(persona, sentence))
+    known = (sentence for sentence in sentences(who.background) if not touches(persona, sentence))
     usual = (_REGISTER[voice.register_], _VERBOSITY[voice.verbosity])
-    manner = harmless(persona, (*usual, *_sentences(voice.manner)))
-    taken = harmless(persona, (_line(reaction.because) for reaction in persona.reactions))
+    manner = harmless(persona, (*usual, *sentences(voice.manner)))
+    taken = harmless(persona, (one_line(reaction.because) for reaction in persona.reactions))
     parts = [
         f"# {who.name}\n{who.age}, {who.pronouns}; {' '.join((f'{who.occupation}.', *known))}",
-        _section("What has happened", _open_story(persona)),
-        _section("How you take things", taken),
+        section("What has happened", _open_story(persona)),
+        section("How you take things", taken),
         f"## How you talk\n{' '.join((*manner, f'Language: {persona.language}.'))}",
-        *(_section(_SITUATIONS[name], lines) for name, lines in voice.lines),
-        *(_section(_ASKED[name], lines) for name, lines in voice.answers),
+        *(section(_SITUATIONS[name], lines) for name, lines in voice.lines),
+        *(section(_ASKED[name], lines) for name, lines in voice.answers),
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def _line(prose: str) -> str:
-    return " ".join(prose.split())
-
-
-def _section(title: str, lines: Iterable[str]) -> str:
-    listed = "\n".join(f"- {_line(line)}" for line in lines)
-    return f"## {title}\n{listed}" if listed else ""
-
-
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
-
-
-def _sentences(prose: str) -> list[str]:
-    return _SENTENCE.split(_line(prose))
 
 
 def _open_story(persona: Persona) -> Iterator[str]:
@@ -153,7 +169,7 @@ def _open_story(persona: Persona) -> Iterator[str]:
     yield from (fact.text for fact in told)
     spoken = [line for fact in told for line in (fact.text, fact.says, *fact.more)]
     known = frozenset[str]().union(*map(stems_of, (persona.opening, *spoken)))
-    for sentence in _sentences(persona.happened):
+    for sentence in sentences(persona.happened):
         if not known.isdisjoint(stems_of(sentence)) and not touches(persona, sentence):
             yield sentence
 
@@ -189,19 +205,38 @@ _ASKED: Final[Mapping[str, str]] = {
 
 def _now(moment: Moment) -> Iterator[str]:
     """Yield the lines about how they are now and what they say now."""
-    felt, manner = moment.felt, manner_of(moment)
+    felt, manner, among = moment.felt, manner_of(moment), moment.among
+    trust = graded(_TRUST, felt.mood.trust)
+    if among is not None:
+        trust = trust.replace("the other", "the supporter")
     yield "How you are now:"
-    yield f"- {graded(_EMOTION, felt.mood.emotion)} {graded(_TRUST, felt.mood.trust)}"
+    yield f"- {graded(_EMOTION, felt.mood.emotion)} {trust}"
     if strain := graded(_STRAIN, felt.mood.strain):
         yield f"- {strain}"
-    yield f"- What the other just said: {_taken(moment)}"
-    yield f"- {_MANNERS[manner]}"
+    if among is None:
+        yield f"- What the other just said: {_taken(moment)}"
+        yield f"- {_MANNERS[manner]}"
+    else:
+        yield from _in_company(moment, among)
+        yield f"- {_MANNERS[manner].replace('the other', 'the others')}"
     yield from (f"- {words}" for words in hidden(moment.difficulty))
     yield from _examples(moment, manner)
     yield from _told(moment)
     yield "What you say now:"
     yield from (f"- {line}" for line in _content(moment))
     yield f"Write only what {moment.persona.identity.name} says now."
+
+
+def _in_company(moment: Moment, among: Among) -> Iterator[str]:
+    """Yield who has spoken to them, how it was felt, and who has left."""
+    if among.by:
+        yield f"- You were spoken to, by: {', '.join(among.by)}. All in all: {_taken(moment)}"
+    else:
+        yield "- Nobody has spoken to you since you last spoke. You speak up by yourself."
+    if among.gone:
+        yield f"- No longer here: {', '.join(among.gone)}."
+    if among.aside:
+        yield "- You were asked aside, and what you say now only the supporter hears."
 
 
 # None of these names a feeling that somebody could have: that would tell it.
@@ -301,12 +336,15 @@ def _told(moment: Moment) -> Iterator[str]:
         yield "What you have told so far, and may come back to:"
     for item in known:
         believed = isinstance(item, Belief)
-        yield f"- You believe: {_line(item.believes)}" if believed else f"- {_line(item.text)}"
+        yield (
+            f"- You believe: {one_line(item.believes)}" if believed else f"- {one_line(item.text)}"
+        )
 
 
 def _content(moment: Moment) -> Iterator[str]:
     """Yield what they are to say, what they may, and what they must not."""
-    if asks_after_safety(moment.heard, moment.appraisal):
+    asked = moment.heard if moment.among is None else moment.among.words
+    if asks_after_safety(asked, moment.appraisal):
         yield "They ask whether you would harm yourself. You would not, and you say so."
     elif _puts_off(moment):
         yield "They ask about something that you do not tell yet. Put them off."
@@ -316,7 +354,11 @@ def _content(moment: Moment) -> Iterator[str]:
         yield "There is more to it, and you do not say it now: begin, and leave it at that."
     if moment.more and moment.outcome is None:
         yield f"You may add this: {' '.join(map(quoted, moment.more))}"
-    ends = _ENDINGS.get(moment.outcome or "", "")
+    among, endings = moment.among, _ENDINGS if moment.among is None else _ENDINGS_IN_COMPANY
+    if among is not None and among.line:
+        said = quoted(among.line)
+        yield f"You turn to {among.to} now, and call the name. Say it in your own words: {said}"
+    ends = endings.get(moment.outcome or "", "")
     if ends:
         yield ends
     yield "Tell nothing else that is new."
@@ -326,6 +368,14 @@ _ENDINGS: Final[Mapping[str, str]] = {
     "left": "This is the last thing you say. You do not ask anything, and you do not come back.",
     "success": "It is enough for now: you close the talk, in your way. You ask for nothing more.",
     "time_up": "There is no time for more after this.",
+}
+
+
+_ENDINGS_IN_COMPANY: Final[Mapping[str, str]] = {
+    **_ENDINGS,
+    "left": "This is the last thing you say: you go, and the others stay.",
+    "success": "You have what you came for, and let it be heard, in your way. You stay with the "
+    "others, and ask for nothing more.",
 }
 
 

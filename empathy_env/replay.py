@@ -8,7 +8,7 @@ asked of any model.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from empathy_env.acts import Appraisal, Context, Reading
@@ -135,13 +135,19 @@ class _RecordedAppraiser:
 
     name: str
     lines: tuple[Said, ...] = ()
+    passed: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    """The stretches that were asked about before: two parts may have the same words."""
 
     def appraise(self, utterance: str, context: Context) -> Generator[Request, Reply, Reading]:
         yield from ()
-        for said in self.lines:
+        for number, said in enumerate(self.lines):
             start = said.heard.find(utterance)
-            if start >= 0:
-                return Reading(_within(said.evidence, start, start + len(utterance)))
+            while start >= 0:
+                end = start + len(utterance)
+                if all(line != number or end <= a or b <= start for line, a, b in self.passed):
+                    self.passed.append((number, start, end))
+                    return Reading(_within(said.evidence, start, end))
+                start = said.heard.find(utterance, start + 1)
         return Reading(())
 
 
@@ -168,10 +174,11 @@ class _RecordedSpeaker:
 
 
 def _recorded_scaffold(name: str, turn: Turn | None = None) -> Scaffold:
-    """Return a scaffold that takes a turn apart as it was."""
+    """Return a scaffold that takes each text of a turn apart as it was."""
+    known = {said.raw: Split(said.private, said.heard) for said in lines_of(turn)} if turn else {}
 
     def split(raw: str) -> Split:
-        return Split(turn.private, turn.heard) if turn else Split("", raw)
+        return known.get(raw, Split("", raw))
 
     return Scaffold(name, "", split)
 

@@ -121,6 +121,8 @@ def _shown(value: object) -> str:
         return f"a list of {size}" if size else "an empty list"
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else f"{len(value)} characters"
+    if isinstance(value, int) and abs(value) >= 10**60:
+        return "a number of more than 60 digits"  # Python shows none of thousands
     return str(value)[:60]
 
 

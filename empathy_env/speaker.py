@@ -21,15 +21,54 @@ import yaml
 
 from empathy_env.acts import HARMFUL, Appraisal, Evidence, Need
 from empathy_env.backends import Reply, Request
+from empathy_env.cast import Cast
 from empathy_env.difficulty import Difficulty
 from empathy_env.emotion import Felt, Outcome
 from empathy_env.errors import UnknownName
-from empathy_env.messages import Message
+from empathy_env.messages import Message, Spoken
 from empathy_env.noise import draw, pick
 from empathy_env.persona import Lines, NeedVariant, Persona
 from empathy_env.veil import Part, veiled
 
 _PLAIN: Final = Difficulty()
+
+
+class Among(NamedTuple):
+    """The room, for somebody who is one of several.
+
+    Attributes:
+        cast: Who is there, and what they are to each other.
+        place: Which of them speaks, by seat.
+        names: By what names all are spoken to: the users by seat, then the supporters.
+        lines: What they have heard and said, oldest first, down to what was just said.
+        words: What of it was said to them since they last spoke; "" if nothing was.
+        by: Who has spoken to them since they last spoke, as in `Spoken.name`.
+        gone: Names of those who have left.
+        line: What they have it in them to say to one of the others now, or "".
+        to: The name of that one.
+        aside: Whether they answer aside, for the ears of one alone.
+    """
+
+    cast: Cast
+    place: int
+    names: tuple[str, ...]
+    lines: tuple[Spoken, ...]
+    words: str = ""
+    by: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    line: str = ""
+    to: str = ""
+    aside: bool = False
+
+    @property
+    def name(self) -> str:
+        """Their own name."""
+        return self.names[self.place]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of all others, the supporters' among them."""
+        return tuple(name for seat, name in enumerate(self.names) if seat != self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +92,7 @@ class Moment:
         talk: All messages before what the agent said now, the instructions to it left out.
         difficulty: The knobs; a speaker answers for how `masking` and `ambiguity` are heard.
         withheld: Those of `disclosed` that they do not say aloud after all.
+        among: With several people in the room, who they are and what was said.
     """
 
     persona: Persona
@@ -71,6 +111,7 @@ class Moment:
     talk: tuple[Message, ...] = ()
     difficulty: Difficulty = _PLAIN
     withheld: tuple[str, ...] = ()
+    among: Among | None = None
 
     @property
     def aloud(self) -> tuple[str, ...]:

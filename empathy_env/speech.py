@@ -17,7 +17,8 @@ from empathy_env.cues import plain
 from empathy_env.errors import UnparseableReply
 from empathy_env.leaks import given_away, tells
 from empathy_env.messages import Message, from_agent
-from empathy_env.speaker import Moment
+from empathy_env.speaker import Among, Moment
+from empathy_env.stems import stems_of
 from empathy_env.structured import without_thought
 
 Slip = Literal[
@@ -89,14 +90,16 @@ def read_speech(text: str, moment: Moment) -> Read:
     Raises:
         UnparseableReply: If none of the words are the person's.
     """
-    own = own_words(text, moment.persona.identity.name)
+    among = moment.among
+    own = own_words(text, moment.persona.identity.name, among.others if among else ())
     slips: set[Slip] = {"role"} if own.foreign else set()
-    bound = LONGEST[moment.persona.voice.verbosity] + sum(map(len, moment.aloud))
+    wanted = (*moment.aloud, among.line if among else "")
+    bound = LONGEST[moment.persona.voice.verbosity] + sum(map(len, wanted))
     said = own.text if len(own.text) <= bound else _shortened(own.text, bound)
     if said != own.text:
         slips.add("long")
     slips.update(slip for slip, holds in _CHECKS if holds(said, moment))
-    known = [line["content"] for line in aloud(moment)]
+    known = heard(moment)
     leaks = given_away(moment.persona, moment.variant, _tellable(moment), said, known=known)
     if leaks.items or leaks.others:
         slips.add("leak")
@@ -122,7 +125,7 @@ class Own(NamedTuple):
     notes: tuple[str, ...]
 
 
-def own_words(text: str, name: str) -> Own:
+def own_words(text: str, name: str, others: tuple[str, ...] = ()) -> Own:
     r"""Return what the person says in a reply, up to where somebody else begins.
 
     A thought, end marks, a JSON line or quotation marks around it, and their own name before it are
@@ -132,6 +135,7 @@ def own_words(text: str, name: str) -> Own:
     Args:
         text: The reply.
         name: The person's name.
+        others: The names of all others in the room, if there are several.
 
     Raises:
         UnparseableReply: If nothing is left.
@@ -142,13 +146,13 @@ def own_words(text: str, name: str) -> Own:
     said, notes = without_thought(text).strip(), list[str]()
     if said != text.strip():
         notes.append("a thought in the reply was left out")
-    said, foreign = _unwrapped(_bare(said[:_READ]))
-    if ":" in said[:_LABEL] and (label := _labels(name).own.match(said)):
+    said, foreign = _unwrapped(_bare(said[:_READ]), others)
+    if ":" in said[:_LABEL] and (label := _labels(name, others).own.match(said)):
         said = said[label.end() :]
         notes.append("a name before the reply was left out")
-    others = _elsewhere(said, name)
-    if others < len(said):
-        said, foreign = said[:others], True
+    ends = _elsewhere(said, name, others)
+    if ends < len(said):
+        said, foreign = said[:ends], True
     said = said.strip()
     if _QUOTED.fullmatch(said):
         said = said[1:-1].strip()
@@ -184,7 +188,7 @@ def _silent(said: str) -> bool:
     return _WORDLESS.fullmatch(said) is not None and any(map(str.isprintable, said))
 
 
-def _unwrapped(said: str) -> tuple[str, bool]:
+def _unwrapped(said: str, others: tuple[str, ...]) -> tuple[str, bool]:
     """Return the words of a reply in the form of the talk's own lines, and whether more follow."""
     if not said.startswith('{"'):
         return said, False
@@ -193,7 +197,12 @@ def _unwrapped(said: str) -> tuple[str, bool]:
     except (ValueError, RecursionError):
         raise UnparseableReply(f"the speech: a broken line of JSON: {said[:200]!r}") from None
     fields = cast("dict[str, Any]", value)
-    words = [item for key, item in fields.items() if key != "supporter" and isinstance(item, str)]
+    foreign = {"supporter", *(name.lower() for name in others)}
+    words = [
+        item
+        for key, item in fields.items()
+        if key.lower().removesuffix(" (aside)") not in foreign and isinstance(item, str)
+    ]
     return words[0] if len(words) == 1 else "", bool(said[end:].strip())
 
 
@@ -218,16 +227,22 @@ _OTHER: Final = (
 )
 
 
+_ASIDE: Final = r"(?: \(aside\))?"
+
+
 @lru_cache(maxsize=256)
-def _labels(name: str) -> _Labels:
+def _labels(name: str, others: tuple[str, ...] = ()) -> _Labels:
     own = "|".join([*map(re.escape, (name, *name.split())), _OWN])
+    # In company a label may say that it was an aside.
+    other, aside = "|".join([_OTHER, *map(re.escape, others)]), _ASIDE if others else ""
+    keys = "|".join(["supporter", "person", *map(re.escape, others)])
     # Bounded here and above: any number would be counted again from each of them on.
     mark = r"[*_#>\s]{0,8}"
     return _Labels(
-        re.compile(rf"{mark}(?:{own}){mark}:{mark}", re.IGNORECASE),
+        re.compile(rf"{mark}(?:{own}){aside}{mark}:{mark}", re.IGNORECASE),
         re.compile(
-            rf"(?:\A|\n){mark}(?:{_OTHER}){mark}:|\n{mark}(?:{own}){mark}:"
-            rf'|\n\s{{0,8}}\{{\s{{0,8}}"(?:supporter|person)"',
+            rf"(?:\A|\n){mark}(?:{other}){aside}{mark}:|\n{mark}(?:{own}){aside}{mark}:"
+            rf'|\n\s{{0,8}}\{{\s{{0,8}}"(?:{keys}){aside}"',
             re.IGNORECASE,
         ),
     )
@@ -247,10 +262,10 @@ _MACHINE: Final = re.compile(
 )
 
 
-def _elsewhere(said: str, name: str) -> int:
+def _elsewhere(said: str, name: str, others: tuple[str, ...]) -> int:
     """Return where in a reply somebody else begins to speak, or its length."""
     ends = len(said)
-    if ":" in said and (label := _labels(name).any.search(said)):
+    if ":" in said and (label := _labels(name, others).any.search(said)):
         ends = label.start()
     if ("<" in said or "[" in said or "#" in said) and (token := _TOKENS.search(said)):
         ends = min(ends, token.start())
@@ -295,12 +310,33 @@ def _tellable(moment: Moment) -> frozenset[str]:
 
 
 def aloud(moment: Moment) -> tuple[Message, ...]:
-    """Return all that has been said before the person speaks."""
+    """Return all that has been said before the person speaks, in a talk of two."""
     return (*moment.talk, from_agent(moment.heard))
 
 
+def heard(moment: Moment) -> list[str]:
+    """Return all words that they know to be out, and what they are to say to one of the others."""
+    if moment.among is None:
+        return [line["content"] for line in aloud(moment)]
+    return [*(said.words for said in moment.among.lines), moment.among.line]
+
+
 def _untold(said: str, moment: Moment) -> bool:
-    return not all(tells(line, said) for line in moment.aloud)
+    turns = moment.among is None or turns_to(said, moment.among)
+    return not turns or not all(tells(line, said) for line in moment.aloud)
+
+
+def turns_to(said: str, among: Among) -> bool:
+    """Whether a reply holds what they are to say to one of the others: two of its words at least.
+
+    Names do not count: who only calls somebody has let nothing out.
+    """
+    names = {word for name in among.names for word in stems_of(name)}
+    wanted = stems_of(among.line) - names
+    return len(wanted & stems_of(said)) >= min(_SHARED, len(wanted))
+
+
+_SHARED: Final = 2
 
 
 _OPENS: Final = (

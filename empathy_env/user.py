@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple
 
 from empathy_env.acts import Appraisal, Need, Reading, Topic
 from empathy_env.backends import Reply, Request
-from empathy_env.cast import in_company
 from empathy_env.emotion import (
     Felt,
     Listener,
@@ -52,7 +51,7 @@ _RULES = (
         "veil",
         "weights",
     ),
-    *("address", "between", "cast", "circle", "floor", "turn"),
+    *("address", "between", "cast", "circle", "floor", "relations", "remarks", "turn"),
     *("asking", "briefing", "dialogue", "leaks", "model_appraiser", "model_speaker", "profile"),
     *("quotation", "reporting", "speech", "stems", "structured", "voting", "wording"),
 )
@@ -118,11 +117,11 @@ class SimulatedUser:
         """The constants of the law that moves the mood."""
         return self.scenario.law
 
-    @cached_property
+    @property
     def persona(self) -> Persona:
-        """Who they are; in company, with what they know of the others in their story."""
+        """Who they are: in every episode the same value, by which speakers keep what they read."""
         cast = self.scenario.cast
-        return self.scenario.written if cast is None else in_company(cast, self.seat)
+        return self.scenario.written if cast is None else cast.people[self.seat].persona
 
     @cached_property
     def need(self) -> Need:

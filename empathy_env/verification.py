@@ -165,9 +165,20 @@ def _check_form(trace: Trace) -> None:
         value = getattr(trace.setup, name)
         if not isinstance(value, str):
             raise _Wrong(Mismatch(0, name, value, "a name"))
+    _require(0, "played seats", trace.setup.played, _seats(trace))
     for number, turn in enumerate(trace.turns, start=1):
         _require(number, "number of answers", len(turn.answers), len(trace.start))
         _check_given(trace, turn, number)
+
+
+def _seats(trace: Trace) -> tuple[str, ...]:
+    """Return those of the seats that are played that there can be, in their order."""
+    played = trace.setup.played
+    several = trace.scenario.cast is not None
+    supporters = sum(seat.startswith("supporter") for seat in played) if several else 1
+    seats = [f"supporter_{number}" for number in range(max(1, supporters))]
+    users = [f"user_{number}" for number in range(len(trace.start))] if several else []
+    return (*seats, *(seat for seat in users if seat in played))
 
 
 def _check_ends(trace: Trace) -> None:

@@ -284,7 +284,7 @@ def _parts(trace: Trace, said: Said) -> Iterator[Part]:
     for seat, hearing in enumerate(said.hearings):
         count = pieces = 0
         for part in words.parts if hearing.heard else ():
-            if seat in part.to or not (part.to or words.aside):
+            if seat in part.to or not part.to:
                 count += len(words.text[part.start : part.end].split())
                 pieces += sum(part.start <= e.start - offset < part.end for e in helping)
         yield Part(count, pieces)

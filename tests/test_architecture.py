@@ -41,7 +41,7 @@ LAYERS = [
     {"playability", "briefing"},
     {"library"},
     {"people", "form", "subject", "cast"},
-    {"scenario", "turn", "cast_form", "floor"},
+    {"scenario", "turn", "cast_form", "floor", "relations"},
     {"trace", "appraiser", "speaker", "likeness", "transcripts"},
     {"welfare"},
     {

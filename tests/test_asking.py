@@ -3,7 +3,7 @@
 import pytest
 
 from empathy_env import Task
-from empathy_env.asking import Asked, asked
+from empathy_env.asking import Asked, asked, together
 from empathy_env.backends import Reply, Request, ScriptedBackend
 from empathy_env.errors import (
     EmptyReply,
@@ -118,3 +118,67 @@ def test_a_failure_of_the_machinery_is_a_fault_at_once(machine, before):
     requests, fault = played(*before, machine)
     assert fault is machine
     assert len(requests) == len(before) + 1
+
+
+def asking(*purposes, seen=None):
+    """A step that asks for each purpose in turn and returns the replies."""
+    replies = []
+    for purpose in purposes:
+        try:
+            reply = yield Request(purpose, ())
+        except EmptyReply:
+            reply = Reply("nothing")
+        if seen is not None:
+            seen.append(reply.text)
+        replies.append(reply.text)
+    return replies
+
+
+def side_by_side(steps, answer):
+    """Run steps together; returns what was asked at each time, and what came of it."""
+    both, rounds = together(steps), []
+    try:
+        requests = next(both)
+        while True:
+            rounds.append([request.purpose for request in requests])
+            requests = both.send(tuple(map(answer, rounds[-1])))
+    except StopIteration as stop:
+        return rounds, stop.value
+
+
+class TestTogether:
+    def test_what_is_asked_at_the_same_time_is_asked_at_once(self):
+        steps = [asking("a", "b"), asking(), asking("c"), asking("d", "e", "f")]
+        rounds, found = side_by_side(steps, lambda purpose: Reply(purpose.upper()))
+        assert rounds == [["a", "c", "d"], ["b", "e"], ["f"]]
+        assert found == [["A", "B"], [], ["C"], ["D", "E", "F"]]
+
+    def test_without_a_step_or_a_request_nothing_is_asked(self):
+        assert side_by_side([], Reply) == ([], [])
+        assert side_by_side([asking(), asking()], Reply) == ([], [[], []])
+
+    def test_a_step_may_go_on_from_its_own_fault(self):
+        def answer(purpose):
+            return EmptyReply("") if purpose == "b" else Reply(purpose)
+
+        rounds, found = side_by_side([asking("a", "b"), asking("c", "d")], answer)
+        assert found == [["a", "nothing"], ["c", "d"]]
+        assert rounds == [["a", "c"], ["b", "d"]]
+
+    @pytest.mark.parametrize("place", range(3))
+    def test_a_fault_ends_it_after_all_replies_have_been_handed_over(self, place):
+        seen = []
+
+        def answer(purpose):
+            return TimedOut("late") if purpose == str(place) else Reply(purpose)
+
+        with pytest.raises(TimedOut, match="late"):
+            side_by_side([asking(str(number), "more", seen=seen) for number in range(3)], answer)
+        assert seen == [str(number) for number in range(3) if number != place]
+
+    def test_the_first_of_several_faults_is_the_one(self):
+        def answer(purpose):
+            return TimedOut(purpose) if purpose != "a" else Reply(purpose)
+
+        with pytest.raises(TimedOut, match="b"):
+            side_by_side([asking("a"), asking("b"), asking("c")], answer)

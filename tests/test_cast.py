@@ -121,6 +121,13 @@ BAD = {
             "person. Did you mean 'bakers-pavel'?"
         ],
     ),
+    "two entries toward one": (
+        (
+            "  - persona: pavel.yaml",
+            "      - {who: bakers-pavel, relation: a man}\n  - persona: pavel.yaml",
+        ),
+        ["24:15: people.0.toward.1.who: a second entry toward 'bakers-pavel'."],
+    ),
     "a concern that is the other's": (
         ("concerns: [shutter]", "concerns: [oven]"),
         [
@@ -210,6 +217,24 @@ def test_all_files_are_read_before_anything_is_said(tmp_path):
     assert "'nobody' is none of the others" in lines[1]
 
 
+def test_what_two_people_inherit_from_a_broken_file_is_said_once(tmp_path):
+    path = written(tmp_path)
+    text = (tmp_path / "orla.yaml").read_text("utf-8").replace("opening:", "openning:")
+    (tmp_path / "base.yaml").write_text(text, "utf-8")
+    for name in ("orla", "pavel"):
+        (tmp_path / f"{name}.yaml").write_text(f"id: bakers-{name}\nextends: base.yaml\n")
+    lines = said(path)
+    assert len([line for line in lines if line.startswith("base.yaml:13:1: openning")]) == 1
+    assert len(lines) == len(set(lines))
+
+
+def test_a_bundled_cast_has_the_name_of_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("empathy_env.cast.casts_dir", lambda: tmp_path)
+    written(tmp_path / "three-bakers")
+    with pytest.raises(InvalidPersona, match="names of a cast and its folder must agree"):
+        load_cast("three-bakers")
+
+
 def test_a_persona_that_cannot_be_read_leads_to_no_other_problem(tmp_path):
     path = written(tmp_path)
     (tmp_path / "orla.yaml").write_text("kind: [")
@@ -239,7 +264,7 @@ class TestTheWrongDoor:
     def test_a_cast_is_no_persona(self):
         with pytest.raises(InvalidPersona, match=r"is a cast of several people.*cast="):
             read_persona(BAKERS / CAST_FILE)
-        with pytest.raises(InvalidArgument, match="a Cast goes to cast=$"):
+        with pytest.raises(InvalidArgument, match=r"a Cast goes to cast=$"):
             load_persona(CAST)
 
     @pytest.mark.skipif(not cast_names(), reason="no cast is bundled")
@@ -266,6 +291,14 @@ class TestTheWrongDoor:
     def test_an_unknown_name_gets_the_nearest(self):
         with pytest.raises(UnknownName, match=r"A path must end in \.yaml"):
             load_cast("nobody-at-all")
+
+
+def test_in_plain_data_no_more_people_are_looked_at_either():
+    data = CAST.to_data()
+    with pytest.raises(InvalidPersona, match="a list of 2 to 6 entries") as error:
+        Cast.parse(data | {"people": data["people"] * 50})
+    doubles = [p for p in error.value.problems if p.rule == "duplicate-person"]
+    assert len(doubles) == 2 * (MOST_PEOPLE - 2)
 
 
 def test_in_plain_data_each_persona_stands_in_full_and_what_is_wrong_with_it_is_said():
@@ -320,6 +353,7 @@ def test_no_more_people_are_read_than_a_cast_may_have(tmp_path):
     assert any("a list of 2 to 6 entries" in problem.message for problem in room.problems)
 
 
+ODD = st.sampled_from([10**5000, -(10**5000), b"x", (), {1: 2}, {None: 3}, {1, 2}])
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -376,7 +410,7 @@ PLACES = [
 
 
 @settings(max_examples=120)
-@given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3))
+@given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES | ODD), min_size=1, max_size=3))
 def test_no_mapping_gives_anything_but_a_cast_or_its_problems(edits):
     data = DATA
     for path, value in edits:

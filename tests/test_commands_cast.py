@@ -104,6 +104,7 @@ class TestCheck:
             ("This is all your fault, Pavel.", "This is all your fault.", "unaddressed"),
             ("This is all your fault, Pavel.", "It is all your fault, Orla.", "unaddressed"),
             ("You have worked so hard, Orla.", "Orla has worked so hard.", "unaddressed"),
+            ("You never listen, Orla.", "You never listen, Orla and Pavel.", "unaddressed"),
             ("This is all your fault, Pavel.", "It rained, Pavel.", "mild-harsh"),
             ("You have worked so hard, Orla.", "You never listen to me, Orla.", "harmful-warm"),
         ],
@@ -145,10 +146,12 @@ class TestCheck:
         (folder / CAST_FILE).write_text(text)
         assert found(folder) == [("note", "strangers", CAST_FILE, 10)]
 
-    def test_a_text_that_two_files_share(self, bakers):
-        line = "I was ashamed, with the street looking on"
-        folder = bakers(("You have worked so hard, Orla.", f"{line}, Orla."))
-        assert ("warning", "same-line", CAST_FILE, line_of("worked so hard")) in found(folder)
+    @pytest.mark.parametrize(
+        "old", ["You have worked so hard, Orla.", "It was in your coat all the time, Orla!"]
+    )
+    def test_a_text_that_two_files_share(self, bakers, old):
+        folder = bakers((old, "I was ashamed, with the street looking on, Orla."))
+        assert ("warning", "same-line", CAST_FILE, line_of(old)) in found(folder)
 
     def test_two_casts_with_one_text_or_one_id(self, bakers):
         ids = [("bakers-orla", "others-orla"), ("bakers-pavel", "others-pavel")]

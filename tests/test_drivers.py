@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from empathy_env.asking import together
 from empathy_env.backends import Request, ScriptedBackend
 from empathy_env.drivers import run, run_async, run_many
 from empathy_env.errors import BackendFault, InvalidArgument
@@ -81,3 +82,70 @@ def test_a_step_may_catch_a_fault_and_go_on():
     assert run(stubborn(), BACKEND) == "AGAIN"
     assert asyncio.run(run_async(stubborn(), BACKEND)) == "AGAIN"
     assert run_many([stubborn()], BACKEND) == ["AGAIN"]
+
+
+def ask_together(*each):
+    """A step that asks for several things at once."""
+    return together([ask(*purposes) for purposes in each])
+
+
+class Counting(ScriptedBackend):
+    """Keeps what it was asked in each batch."""
+
+    def __init__(self):
+        super().__init__(upper)
+        self.seen = []
+
+    def complete(self, requests):
+        self.seen.append([request.purpose for request in requests])
+        return super().complete(requests)
+
+
+def test_each_driver_answers_what_is_asked_at_once_in_its_order():
+    expected = [["A", "B"], [], ["C"]]
+    backend = Counting()
+    assert run(ask_together("ab", "", "c"), backend) == expected
+    assert backend.seen == [["a", "c"], ["b"]]
+    assert asyncio.run(run_async(ask_together("ab", "", "c"), BACKEND)) == expected
+    assert run_many([ask_together("ab", "", "c")], BACKEND) == [expected]
+
+
+def test_with_asyncio_it_is_in_flight_together():
+    waiting = []
+
+    class Meeting(ScriptedBackend):
+        """Answers nobody before three have asked."""
+
+        async def complete_async(self, request):
+            waiting.append(request.purpose)
+            while len(waiting) < 3:
+                await asyncio.sleep(0)
+            return await super().complete_async(request)
+
+    steps = run_async(ask_together("a", "b", "c"), Meeting(upper))
+    assert asyncio.run(asyncio.wait_for(steps, 10)) == [["A"], ["B"], ["C"]]
+
+
+def test_many_batch_those_of_steps_of_both_kinds():
+    backend = Counting()
+    steps = [ask("a", "b"), ask_together("cd", "e"), ask(), ask_together("f", "g")]
+    assert run_many(steps, backend) == [["A", "B"], [["C", "D"], ["E"]], [], [["F"], ["G"]]]
+    assert backend.seen == [["a", "c", "e", "f", "g"], ["b", "d"]]
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_fault_in_one_of_several_ends_its_own_step_only(place):
+    asks = [["a"], ["b"], ["c"]]
+    asks[place] = ["fail"]
+    results = run_many([ask_together(*asks), ask("d"), ask_together("e")], BACKEND)
+    assert isinstance(results[0], BackendFault)
+    assert results[1:] == [["D"], [["E"]]]
+    with pytest.raises(BackendFault):
+        run(ask_together(*asks), BACKEND)
+    with pytest.raises(BackendFault):
+        asyncio.run(run_async(ask_together(*asks), BACKEND))
+
+
+def test_several_requests_without_a_backend_say_what_to_give():
+    with pytest.raises(InvalidArgument, match="the speak step asks a model"):
+        run(ask_together(["speak"], ["appraise"]))

@@ -25,7 +25,7 @@ def call(*args, **kwargs):
     "command",
     [
         *[(), ("demo",), ("play",), ("rollout",), ("verify",), ("agent", "list")],
-        *[("persona", "list"), ("explorable",), ("skills",), ("audit",), ("noise",)],
+        *[("persona", "list"), ("explorable",), ("skills",), ("audit",), ("noise",), ("circle",)],
     ],
 )
 def test_every_command_has_help(command):

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from empathy_env.cast import Cast, load_cast
 from empathy_env.difficulty import Difficulty
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.library import load_cells, load_persona, load_personas
 from empathy_env.persona import Persona
 from empathy_env.protocol import NAMES, PROTOCOLS, REPORTED, load_protocol
-from empathy_env.scenario import Scenario, draw_scenario
+from empathy_env.scenario import Scenario, draw_cast, draw_scenario
 
 PERSONAS = tuple(load_personas().values())
 CELLS = tuple(load_cells())
@@ -208,3 +209,96 @@ def test_law_and_persona_are_given_where_there_are_some():
     reported = replace(scenario, protocol=REPORTED["sage-2025"])
     with pytest.raises(InvalidArgument, match="has no law"):
         _ = reported.law
+
+
+CAST = load_cast("peer-support-circle")
+CAST_NEEDS = tuple(member.persona.needs[0].need for member in CAST.people)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**63 - 1), st.integers(1, 1000), st.integers(0, 9))
+def test_scenarios_of_casts_round_trip_through_json(seed, max_turns, member):
+    scenario = draw_cast([CAST], seed=seed, max_turns=max_turns, member=member)
+    assert Scenario.from_row(through_json(scenario.to_row())) == scenario
+    assert Scenario.from_row(through_json(scenario.to_record())) == scenario
+
+
+def test_a_row_names_a_bundled_cast_and_a_record_holds_everything():
+    scenario = Scenario(cast=CAST, needs=CAST_NEEDS)
+    assert scenario.to_row()["cast"] == CAST.id
+    assert scenario.to_record()["cast"] == CAST.to_data()
+    own = Cast.parse({**CAST.to_data(), "turns": "free"})
+    row = Scenario(cast=own, needs=CAST_NEEDS).to_row()
+    assert row["cast"]["turns"] == "free"
+    assert Scenario.from_row(through_json(row)).cast == own
+
+
+def test_the_people_of_a_cast_stand_by_seat_and_the_first_for_the_persona():
+    scenario = Scenario(cast=CAST, needs=CAST_NEEDS)
+    assert [(person.id, need) for person, need in scenario.people] == [
+        *zip(CAST.ids, CAST_NEEDS, strict=True)
+    ]
+    assert (scenario.persona, scenario.need) == scenario.people[0]
+    assert scenario.episode_id.startswith(f"{CAST.id}/{'+'.join(CAST_NEEDS)}/")
+
+
+def test_draws_are_keyed_by_the_person_and_not_by_the_seat():
+    scenario = Scenario(cast=CAST, needs=CAST_NEEDS)
+    turned = Cast.parse({**CAST.to_data(), "people": CAST.to_data()["people"][::-1]})
+    other = Scenario(cast=turned, needs=CAST_NEEDS[::-1])
+    seats = range(len(CAST.people))
+    assert sorted(map(scenario.rank, seats)) == [*seats]
+    assert [scenario.rank(seat) for seat in seats] == [other.rank(seat) for seat in reversed(seats)]
+    assert Scenario(persona=MAREK, need=NEED).rank(0) == 0
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**63 - 1))
+def test_the_needs_of_a_cast_are_drawn_for_each_of_the_people(seed):
+    drawn = draw_cast([CAST], seed=seed)
+    turned = Cast.parse({**CAST.to_data(), "people": CAST.to_data()["people"][::-1]})
+    assert draw_cast([turned], seed=seed).needs == drawn.needs[::-1]
+
+
+def test_casts_and_needs_are_all_drawn():
+    casts = [CAST, load_cast("couple-after-quarrel")]
+    drawn = [draw_cast(casts, seed=seed) for seed in range(200)]
+    assert {one.cast.id for one in drawn} == {cast.id for cast in casts}
+    of_one = [one.needs for one in drawn if one.cast == CAST]
+    for seat, member in enumerate(CAST.people):
+        assert {needs[seat] for needs in of_one} == {v.need for v in member.persona.needs}
+    pairs = {needs[:2] for needs in of_one}
+    assert len(pairs) == len(CAST.people[0].persona.needs) * len(CAST.people[1].persona.needs)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"cast": CAST}, r"needs=\(\)"),
+        ({"cast": CAST, "needs": CAST_NEEDS[:2]}, "each of them a need"),
+        ({"cast": CAST, "needs": (*CAST_NEEDS[:3], "attention")}, "attention"),
+        ({"cast": CAST, "needs": CAST_NEEDS, "persona": MAREK}, "give one of them"),
+        ({"persona": MAREK, "need": NEED, "needs": CAST_NEEDS}, "give one pair"),
+        ({"persona": MAREK}, "give one pair"),
+        ({"cast": CAST, "needs": CAST_NEEDS, "protocol": REPORTED["sage-2025"]}, "appraisal-v1"),
+    ],
+)
+def test_a_cast_and_a_persona_do_not_mix(fields, says):
+    with pytest.raises(InvalidArgument, match=says):
+        Scenario(**fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"needs": None}, "needs"),
+        ({"cast": "peer-suport-circle"}, "Did you mean 'peer-support-circle'"),
+        ({"cast": {"kind": "cast"}}, "people"),
+        ({"cast": 3}, "cast"),
+        ({"needs": ["attention"] * 4}, "attention"),
+    ],
+)
+def test_a_bad_row_of_a_cast_is_refused(changes, says):
+    row = {"cast": CAST.id, "needs": [*CAST_NEEDS], **changes}
+    with pytest.raises(InvalidArgument, match=says):
+        Scenario.from_row({name: value for name, value in row.items() if value is not None})

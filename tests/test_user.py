@@ -8,6 +8,7 @@ import pytest
 
 from empathy_env import Scenario, Task, load_persona
 from empathy_env.acts import Evidence
+from empathy_env.cast import Cast, load_cast
 from empathy_env.protocol import PROTOCOLS
 from empathy_env.speaker import phrases
 from empathy_env.user import SimulatedUser, rules_digest
@@ -126,3 +127,42 @@ def test_what_is_recorded_as_told_has_been_said():
         for name in answer.told:
             assert SimulatedUser(scenario).by_id[name].says in answer.reply
     assert told
+
+
+class TestInCompany:
+    CAST = load_cast("third-friend")
+    NEEDS = tuple(member.persona.needs[0].need for member in CAST.people)
+
+    def seated(self, *order, seed=1):
+        """The people of a cast in these seats, each with their own need."""
+        people = [self.CAST.to_data()["people"][seat] for seat in order]
+        cast = Cast.parse({**self.CAST.to_data(), "people": people})
+        needs = tuple(self.NEEDS[seat] for seat in order)
+        scenario = Scenario(cast=cast, needs=needs, seed=seed)
+        return [SimulatedUser(scenario, seat) for seat in range(len(order))]
+
+    def test_draws_and_weights_are_the_persons_in_whatever_seat(self):
+        one, other = self.seated(0, 1, 2), self.seated(2, 0, 1)
+        assert [user.rank for user in other] == [one[seat].rank for seat in (2, 0, 1)]
+        assert [user.listener for user in other] == [one[seat].listener for seat in (2, 0, 1)]
+        assert len({user.listener.weights for user in one}) == 3
+
+    def test_each_resists_opens_and_tells_by_their_own_draws(self):
+        appraisal = (piece("open_question"),)
+        for seed in range(20):
+            one, other = self.seated(0, 1, 2, seed=seed), self.seated(1, 2, 0, seed=seed)
+            for seat, moved in ((0, 2), (1, 0), (2, 1)):
+                users = one[seat], other[moved]
+                felt = [user.feel(user.first_state, appraisal, 1) for user in users]
+                assert felt[0] == felt[1]
+                told = [
+                    user.disclose(user.first_state, appraisal, each, 1)
+                    for user, each in zip(users, felt, strict=True)
+                ]
+                assert told[0] == told[1]
+
+    def test_a_topic_is_told_apart_from_anothers_of_the_same_name(self):
+        for user in self.seated(0, 1, 2):
+            topics = user.topics(user.first_state)
+            assert all(topic.id.startswith(f"{user.persona.id}/") for topic in topics)
+            assert [topic.id.split("/")[1] for topic in topics] == [item.id for item in user.items]

@@ -12,6 +12,7 @@ import typer
 from empathy_env.audit import Audit, Standing, audit, audit_traces
 from empathy_env.commands.console import AsJson, print_json, print_plain, print_table
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.criteria import Criterion
 from empathy_env.trace import read_traces
@@ -46,7 +47,7 @@ def command(
     if bool(agent) == bool(traces):
         raise InvalidArgument("Give either --agent, to play it, or --traces, recorded talks of it")
     if traces:
-        recorded = (trace for one in traces for trace in read_traces(one))
+        recorded = (t for one in traces for t in of_one(read_traces(one), source=str(one)))
         found = audit_traces(recorded, seed=seed)
     else:
         found = audit(

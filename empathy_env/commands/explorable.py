@@ -23,7 +23,7 @@ from empathy_env.commands.console import (
     tracked,
 )
 from empathy_env.errors import InvalidArgument, MissingExtra
-from empathy_env.group import cell_of, started_alike
+from empathy_env.group import cell_of, of_one, started_alike
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.explorable import (
     Cell,
@@ -77,7 +77,7 @@ def command(
     if noise_seeds == 1:
         raise InvalidArgument("--noise-seeds=1: a spread needs at least 2; 0 leaves it out")
     draw = None if path is None else _drawing(path)
-    traces = [trace for one in paths for trace in read_traces(one)]
+    traces = [trace for one in paths for trace in of_one(read_traces(one), source=str(one))]
     played_by_code = all(map(by_code, traces))
     replays = _noise(traces, noise_seeds, scripts) if noise_seeds and played_by_code else None
     cells = explorable(

@@ -14,6 +14,7 @@ import typer
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.commands.console import AsJson, print_json, print_plain, print_table, tracked
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import of_one
 from empathy_env.measures.agreement import Agreement, agreement
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.noise import Noise, Retest, Retests, apart, noise, retest
@@ -36,7 +37,7 @@ def command(
 ) -> None:
     """Appraise recorded talks again: test-retest noise of each user, agreement between users."""
     # Here over all of them: they are appraised in batches.
-    traces = apart(trace for path in paths for trace in read_traces(path))
+    traces = apart(trace for path in paths for trace in of_one(read_traces(path), source=str(path)))
     if len(set(user)) < len(user):
         raise InvalidArgument(f"--user={user}: each user is compared once; leave the second out")
     found = {name: _retested(name, traces, samples) for name in user}

@@ -17,7 +17,7 @@ from empathy_env.commands.console import AsJson, err, print_json
 from empathy_env.commands.progress import Costs, metered, totals, watched
 from empathy_env.commands.stack import Limits, Models, Wraps, asking, opened, replayed, wrapped
 from empathy_env.commands.summary import print_summaries, summary
-from empathy_env.episode import Task
+from empathy_env.episode import ROUNDS_EACH, Task
 from empathy_env.errors import InvalidArgument
 from empathy_env.rollout import record
 from empathy_env.scenario import Scenario
@@ -26,6 +26,8 @@ from empathy_env.trace import Trace, read_lines
 
 INTERRUPTED: Final = 130
 """Exit code after ctrl-C, as shells have it."""
+TURNS: Final = 10
+"""Turns of a talk with one person, where nothing else is asked for."""
 COLLECTIONS: Final = (100_000, 50, 100)
 """Thresholds of the garbage collector: with a thousand talks under way the default ones took a
 quarter of the time (`benchmarks/rollout_throughput.py --collect-often`), and a talk leaves little
@@ -37,7 +39,14 @@ def rollout(
         str, typer.Option(help="Name, path to a Python file, or a model: openai:MODEL@URL.")
     ],
     path: Annotated[Path, typer.Option("--out", help="Trace file to write.")],
-    personas: Annotated[str, typer.Option(help="Selection, such as 'split:dev tag:work'.")] = "all",
+    personas: Annotated[
+        str | None,
+        typer.Option(help="Selection, such as 'split:dev tag:work'; by default all."),
+    ] = None,
+    cast: Annotated[
+        str | None,
+        typer.Option(help="Several people at once: a cast's name, a path to YAML, or all."),
+    ] = None,
     user: Annotated[
         str, typer.Option(help="Who plays the user: code, or a model such as openai:MODEL@URL.")
     ] = "code",
@@ -63,7 +72,13 @@ def rollout(
     members: Annotated[
         int, typer.Option(min=1, help="Talks from each start, which share the user's noise.")
     ] = 1,
-    max_turns: Annotated[int, typer.Option(min=1)] = 10,
+    max_turns: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Turns of the agent: {TURNS}, or with a cast {ROUNDS_EACH} for each person.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Talks at once.")] = 16,
     cache: Annotated[Path | None, typer.Option(help="Keep replies in this file.")] = None,
@@ -93,8 +108,7 @@ def rollout(
 
     Keys of servers come from the environment: OPENAI_API_KEY.
     """
-    if not personas.strip():
-        raise InvalidArgument(f"--personas={personas!r} selects nothing: give 'all' for everybody")
+    _check_people(personas, cast)
     if tape and replay_tape:
         raise InvalidArgument(
             "--record and --replay exclude each other: a tape is one or the other"
@@ -108,7 +122,8 @@ def rollout(
     wraps = Wraps(attempts=retries + 1, cache=cache, tape=tape)
     player = load_agent(_timed(agent, timeout))
     task = Task(
-        personas=personas,
+        personas=(personas or "all") if cast is None else None,
+        cast=cast,
         user=_timed(user, timeout),
         appraiser=_timed(appraiser, timeout) or None,
         speaker=_timed(speaker, timeout) or None,
@@ -117,7 +132,7 @@ def rollout(
         protocol=protocol,
         scaffold=scaffold,
         reward=reward,
-        max_turns=max_turns,
+        max_turns=TURNS if max_turns is None and cast is None else max_turns,
     )
     costs = Costs()
     models = Models(task.backend, player.backend)
@@ -144,6 +159,15 @@ def rollout(
         print_summaries([row], f"{count} talks, {new} of them new, in {escape(str(path))}")
     if not row["episodes"]:
         raise typer.Exit(1)
+
+
+def _check_people(personas: str | None, cast: str | None) -> None:
+    if personas is not None and cast is not None:
+        raise InvalidArgument(
+            "--personas and --cast exclude each other: a cast brings people of its own"
+        )
+    if personas is not None and not personas.strip():
+        raise InvalidArgument(f"--personas={personas!r} selects nothing: give 'all' for everybody")
 
 
 def _timed(spec: str, timeout_seconds: float | None) -> str | Backend:

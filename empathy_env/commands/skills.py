@@ -12,6 +12,7 @@ import typer
 
 from empathy_env.commands.console import AsJson, print_json, print_plain, print_table
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.divergence import (
     Difference,
@@ -109,7 +110,7 @@ def command(
 
 def _arm(name: str, seed: int) -> Arm:
     paths = [Path(name)] if Path(name).exists() else [Path(part) for part in name.split(",")]
-    runs = [sound(apart(read_traces(path))) for path in paths]
+    runs = [sound(apart(of_one(read_traces(path), source=str(path)))) for path in paths]
     if not all(run.traces for run in runs):
         raise InvalidArgument(f"{name}: a file holds no talk with a turn and without a fault")
     traces: list[Trace] = [trace for run in runs for trace in run.traces]

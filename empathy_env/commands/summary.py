@@ -11,9 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from empathy_env.commands.console import out, print_plain
+from empathy_env.group import final_emotion
 from empathy_env.measures.bootstrap import cluster_bootstrap
+from empathy_env.measures.casts import final_emotions
 from empathy_env.measures.missing import bounds
 from empathy_env.trace import Trace
+from empathy_env.welfare import WEIGHTED
 
 FEWEST_PERSONAS: Final = 5
 """With fewer, resampling them says next to nothing about others."""
@@ -23,6 +26,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "success": (0.0, 1.0),
     "delta": (-1.0, 1.0),
     "potential": (-1.0, 0.0),
+    "worst": (0.0, 1.0),
+    "fairness": (0.0, 1.0),
 }
 """What each reward can sum up to over a whole episode."""
 
@@ -33,6 +38,8 @@ _SHOWN: Final = 300
 def summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
     """Return an agent's figures. Episodes that ended in a fault are in no mean.
 
+    Of talks with casts "emotion" is the mean over the people, "worst_off" that of whoever is worst
+    off, and "left" the share of the people who left; the interval is over casts.
     Beside each mean of all talks stand the worst and the best that it could have been had nothing
     been missing; None is not known.
     """
@@ -42,7 +49,10 @@ def summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
     outcomes = [trace.outcome for trace in good]
     finals: dict[str, list[float]] = {}
     for trace in good:
-        finals.setdefault(trace.scenario.persona.id, []).append(trace.emotion(len(trace.turns)))
+        cast = trace.scenario.cast
+        person = trace.scenario.persona.id if cast is None else cast.id
+        finals.setdefault(person, []).append(final_emotion(trace))
+    worst = [min(final_emotions(trace)) for trace in good if trace.scenario.cast is not None]
     enough = len(finals) >= FEWEST_PERSONAS
     interval = cluster_bootstrap(finals) if enough else None
     values = [value for cluster in finals.values() for value in cluster]
@@ -61,9 +71,16 @@ def summary(agent: str, traces: Sequence[Trace]) -> dict[str, Any]:
         "high": _rounded(interval.high, 2) if interval else None,
         **_bounded("success", successes, missing, (0.0, 1.0), 3),
         **_bounded("reward", [_total(trace) for trace in good], missing, _range(traces), 4),
-        "left": _rounded(outcomes.count("left") / len(good), 3) if good else None,
+        "worst_off": _rounded(math.fsum(worst) / len(worst), 2) if worst else None,
+        "left": _rounded(math.fsum(map(_left, good)) / len(good), 3) if good else None,
         "turns": _rounded(sum(len(t.turns) for t in good) / len(good), 2) if good else None,
     }
+
+
+def _left(trace: Trace) -> float:
+    """Return which share of the people have left."""
+    seats, last = range(len(trace.start)), len(trace.turns)
+    return sum(not trace.present(last, seat=seat) for seat in seats) / len(seats)
 
 
 def _bounded(
@@ -100,10 +117,15 @@ def _total(trace: Trace) -> float:
 def _range(traces: Sequence[Trace]) -> tuple[float, float] | None:
     """Return what the reward can sum up to, if all its terms are ours."""
     weights: Mapping[str, float] = traces[0].weights if traces else dict[str, float]()
-    if not weights or not weights.keys() <= _RANGES.keys():
+    ranges = {
+        name: (0.0, 1.0) if name.startswith(WEIGHTED) else _RANGES.get(name) for name in weights
+    }
+    if not weights or None in ranges.values():
         return None
     ends = [
-        (weight * _RANGES[name][0], weight * _RANGES[name][1]) for name, weight in weights.items()
+        (weight * low, weight * high)
+        for name, weight in weights.items()
+        for low, high in filter(None, [ranges[name]])
     ]
     return math.fsum(min(pair) for pair in ends), math.fsum(max(pair) for pair in ends)
 
@@ -111,16 +133,21 @@ def _range(traces: Sequence[Trace]) -> tuple[float, float] | None:
 def print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
     """Print a table of figures, and below it what was missing."""
     table = Table(title=title, title_justify="left")
-    for name in ("agent", "final emotion", "95 %", "success", "left", "turns"):
+    several = any(row["worst_off"] is not None for row in rows)
+    extra = ("worst off",) if several else ()
+    columns = ("agent", "final emotion", "95 %", *extra, "success", "left", "turns")
+    for name in columns:
         table.add_column(name, justify="left" if name == "agent" else "right", no_wrap=True)
+    few = "few casts" if several else "few personas"
     for row in rows:
         if not row["episodes"]:
-            table.add_row(escape(row["agent"]), *["-"] * 5)
+            table.add_row(escape(row["agent"]), *["-"] * (len(columns) - 1))
             continue
         table.add_row(
             escape(row["agent"]),
             f"{row['emotion']:.1f}",
-            "few personas" if row["low"] is None else f"{row['low']:.1f} to {row['high']:.1f}",
+            few if row["low"] is None else f"{row['low']:.1f} to {row['high']:.1f}",
+            *([_optional(row["worst_off"])] if several else []),
             f"{row['success']:.0%}",
             f"{row['left']:.0%}",
             f"{row['turns']:.1f}",
@@ -128,6 +155,10 @@ def print_summaries(rows: Sequence[dict[str, Any]], title: str) -> None:
     out.print(table)
     for line in missing_lines(rows):
         print_plain(line)
+
+
+def _optional(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def missing_lines(rows: Sequence[dict[str, Any]]) -> list[str]:

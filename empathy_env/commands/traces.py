@@ -12,6 +12,7 @@ import typer
 from empathy_env.commands.console import AsJson, print_json, print_plain
 from empathy_env.errors import InvalidArgument
 from empathy_env.exports import Selected, demonstrations, preferences, selected, takes_raw
+from empathy_env.group import of_one
 from empathy_env.scaffold import malformed
 from empathy_env.trace import Trace, read_traces
 
@@ -75,15 +76,16 @@ def to_dpo(
 
     Give the files of several agents on the same seeds, or of a group of talks with one start.
     """
-    chosen = selected(_traces(paths))
+    chosen = selected(_traces(paths, several=False))
     rows = preferences(chosen.traces, margin=margin, raw=raw)
     _write(path, rows)
     _report(path, len(rows), chosen, as_json)
 
 
-def _traces(paths: Sequence[Path]) -> Iterator[Trace]:
+def _traces(paths: Sequence[Path], *, several: bool = True) -> Iterator[Trace]:
     for path in paths:
-        yield from read_traces(path)
+        traces = read_traces(path)
+        yield from traces if several else of_one(traces, source=str(path))
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from empathy_env.acts import NEEDS, Need
 from empathy_env.belief import Belief, belief_of, brier_of
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
 from empathy_env.scaffold import SCAFFOLDS
 from empathy_env.trace import Trace
@@ -97,7 +98,11 @@ class Tracking:
 
 
 def beliefs(traces: Iterable[Trace]) -> list[Held]:
-    """Return what was believed in each turn of these talks, and what was so."""
+    """Return what was believed in each turn of these talks, and what was so.
+
+    Raises:
+        InvalidArgument: If a talk is with several people.
+    """
     return [
         Held(
             trace.scenario.persona.id,
@@ -106,7 +111,7 @@ def beliefs(traces: Iterable[Trace]) -> list[Held]:
             trace.emotion(number - 1),
             trace.scenario.need,
         )
-        for trace in traces
+        for trace in of_one(traces)
         for number, turn in enumerate(trace.turns, start=1)
     ]
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empathy_env.acts import ACTS, NEEDS
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.turns import said_aloud
 from empathy_env.trace import Trace, Turn
@@ -54,8 +55,11 @@ def dependence(
         traces: Of the code user, or of another that discloses through gates.
         permutations: How many permutations and how many resamples, at least 1.
         seed: Key of both.
+
+    Raises:
+        InvalidArgument: If a talk is with several people.
     """
-    found = [(trace, row) for trace in traces if (row := _profile(answering(trace))).any()]
+    found = [(trace, row) for trace in of_one(traces) if (row := _profile(answering(trace))).any()]
     talks: dict[str, list[int]] = {}
     for index, (trace, _) in enumerate(found):
         talks.setdefault(trace.scenario.persona.id, []).append(index)

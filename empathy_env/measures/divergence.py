@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval, resampled
 from empathy_env.measures.skills import SKILLS, Skill, Talk
 from empathy_env.measures.strategies import STRATEGIES, talk_mix
@@ -55,9 +56,13 @@ Run = Sequence[MixedTalk]
 
 
 def mixed(traces: Iterable[Trace]) -> list[MixedTalk]:
-    """Return the strategy mixes of talks, each with at least one turn."""
+    """Return the strategy mixes of talks, each with at least one turn.
+
+    Raises:
+        InvalidArgument: If a talk is with several people.
+    """
     found: list[MixedTalk] = []
-    for trace in traces:
+    for trace in of_one(traces):
         scenario, mix = trace.scenario, talk_mix(trace)
         cell = f"{scenario.persona.id}/{scenario.need}"
         found.append(MixedTalk(cell, scenario.seed, tuple(mix[name] for name in STRATEGIES)))

@@ -27,6 +27,7 @@ from empathy_env.group import (
     counts,
     final_emotion,
     level_name,
+    of_one,
     started_alike,
     succeeded,
 )
@@ -135,8 +136,8 @@ def explorable(
         replays: What `open_loop.simulator_noise` gave; without it `noise` and `icc` are NaN.
 
     Raises:
-        InvalidArgument: If a number is out of range, there is no trace, two are of one episode, or
-            they are of two agents, scaffolds, users or lengths.
+        InvalidArgument: If a number is out of range, there is no trace, one is of several people,
+            two are of one episode, or they are of two agents, scaffolds, users or lengths.
     """
     tries = group_size if tries is None else tries
     if group_size < 2 or tries < 1 or not 0 <= goal <= 100:
@@ -144,7 +145,7 @@ def explorable(
             f"Cannot have group_size={group_size}, tries={tries}, goal={goal}: at least 2 members "
             "and 1 try, and a goal in [0, 100]"
         )
-    groups = started_alike(traces)
+    groups = started_alike(of_one(traces))
     _check_same(groups)
     by_cell: dict[str, list[list[Trace]]] = defaultdict(list)
     for alike in groups:

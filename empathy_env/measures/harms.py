@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from empathy_env.acts import HARMFUL, Appraisal
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
 from empathy_env.measures.turns import said_aloud
 from empathy_env.persona import Belief
@@ -56,9 +57,9 @@ def harms(traces: Sequence[Trace], *, seed: int = 0) -> Harms:
     """Return how often harm is done.
 
     Raises:
-        InvalidArgument: If no turn was played.
+        InvalidArgument: If no turn was played, or a talk is with several people.
     """
-    played = [trace for trace in traces if trace.turns]
+    played = [trace for trace in of_one(traces) if trace.turns]
     harmful = [(t, float(_harmful(turn.evidence))) for t in played for turn in t.turns]
     every = [evidence for trace in played for evidence in (turn.evidence for turn in trace.turns)]
     counts = {act: sum(any(e.act == act for e in one) for one in every) for act in HARMFUL}

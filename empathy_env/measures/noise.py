@@ -24,6 +24,7 @@ from empathy_env.backends import Backend
 from empathy_env.conversation import Calls, looked_through, recorded
 from empathy_env.drivers import Steps, run_many
 from empathy_env.errors import Fault, InvalidArgument
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval, resampled
 from empathy_env.messages import from_agent, from_user
 from empathy_env.protocol import Protocol
@@ -108,10 +109,10 @@ def apart(traces: Iterable[Trace]) -> list[Trace]:
     """Return the traces, if no two are of one episode.
 
     Raises:
-        InvalidArgument: If two have the same id; names it.
+        InvalidArgument: If two have the same id; names it. Or if one is with several people.
     """
     found: dict[str, Trace] = {}
-    for trace in traces:
+    for trace in of_one(traces):
         if trace.id in found:
             raise InvalidArgument(
                 f"two traces of the episode {trace.id}: they would be taken for one. Give each "

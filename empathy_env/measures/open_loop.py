@@ -14,7 +14,7 @@ from dataclasses import replace
 from empathy_env.conversation import begin, say
 from empathy_env.drivers import run
 from empathy_env.errors import InvalidArgument
-from empathy_env.group import cell_of, counts, started_alike
+from empathy_env.group import cell_of, counts, of_one, started_alike
 from empathy_env.noise import draw
 from empathy_env.parts import appraiser_named, speaker_named
 from empathy_env.replay import opened
@@ -81,7 +81,7 @@ def simulator_noise(traces: Iterable[Trace], *, seeds: int = 8, scripts: int = 4
             f"Cannot have seeds={seeds} with scripts={scripts}: at least 2 seeds and 1 script"
         )
     by_cell: dict[str, list[tuple[int, Trace]]] = defaultdict(list)
-    for alike in started_alike(trace for trace in traces if counts(trace)):
+    for alike in started_alike(trace for trace in of_one(traces) if counts(trace)):
         by_cell[cell_of(alike[0])] += list(enumerate(alike))
     return {
         cell: [

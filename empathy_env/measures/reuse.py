@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
 from empathy_env.trace import Trace
 
@@ -40,8 +41,11 @@ def reuse(traces: Sequence[Trace], *, seed: int = 0) -> Reuse | None:
     """Return how much is said again; None if fewer than two personas were told anything.
 
     Talks in which no turn holds a run of `RUN` words are left out.
+
+    Raises:
+        InvalidArgument: If a talk is with several people.
     """
-    told = [trace for trace in traces if any(runs(turn.heard) for turn in trace.turns)]
+    told = [trace for trace in of_one(traces) if any(runs(turn.heard) for turn in trace.turns)]
     if len({trace.scenario.persona.id for trace in told}) < 2:
         return None
     return Reuse(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empathy_env.acts import ACTS, NEEDS
+from empathy_env.group import of_one
 from empathy_env.measures.bootstrap import Interval, resampled
 from empathy_env.trace import Trace, Turn
 
@@ -74,10 +75,13 @@ def slopes(traces: Iterable[Trace], *, seed: int = 0) -> dict[str, Interval | No
     None is not measurable: the agent does not vary it, or not apart from what it does, or there are
     fewer than `LEAST_TURNS` turns. That is not the same as a slope of 0. With one persona an
     interval has no ends: they are NaN.
+
+    Raises:
+        InvalidArgument: If a talk is with several people.
     """
     turns = [
         (trace, number, turn)
-        for trace in traces
+        for trace in of_one(traces)
         for number, turn in enumerate(trace.turns, start=1)
     ]
     if len(turns) < LEAST_TURNS:

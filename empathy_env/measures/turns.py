@@ -9,6 +9,7 @@ from empathy_env.acts import HELPFUL, Act, Appraisal, Evidence
 from empathy_env.cues import plain
 from empathy_env.emotion import Mood
 from empathy_env.errors import InvalidArgument
+from empathy_env.group import check_of_one, of_one
 from empathy_env.protocol import Protocol
 from empathy_env.trace import Answer, Trace
 
@@ -76,10 +77,10 @@ def sound(traces: Iterable[Trace]) -> Sound:
     """Return the talks that can be measured: finished or not, with a turn and without a fault.
 
     Raises:
-        InvalidArgument: If one is of a protocol in which the model reports the change itself, so
-            that there is no evidence to measure.
+        InvalidArgument: If one is of several people, or of a protocol in which the model reports
+            the change itself, so that there is no evidence to measure.
     """
-    given = tuple(traces)
+    given = tuple(of_one(traces))
     for trace in given:
         if not isinstance(trace.scenario.protocol, Protocol):
             raise InvalidArgument(
@@ -92,7 +93,12 @@ def sound(traces: Iterable[Trace]) -> Sound:
 
 
 def placed(trace: Trace) -> list[Placed]:
-    """Return the turns of a talk with one user, each with what stood before it."""
+    """Return the turns of a talk with one user, each with what stood before it.
+
+    Raises:
+        InvalidArgument: If there are several.
+    """
+    check_of_one(trace)
     news = frozenset(id for id, how in trace.prefix(0).ledger().items() if how == "donated")
     told, paid = news, frozenset[Pair]()
     last, before = trace.opening[0], trace.start[0]
