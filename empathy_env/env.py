@@ -12,11 +12,11 @@ from gymnasium.wrappers import TimeLimit
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
 from empathy_env.cast import CastSpec
-from empathy_env.circle import user
 from empathy_env.conversation import Conversation
 from empathy_env.difficulty import Difficulty
 from empathy_env.episode import Episode, Sampler, Task
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
+from empathy_env.hearing import user
 from empathy_env.people import PersonSpec
 from empathy_env.protocol import AnyProtocol
 from empathy_env.reward import RewardSpec

@@ -15,7 +15,7 @@ from typing import Any, Final
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
 from empathy_env.cast import Cast, CastSpec, cast_names, load_cast
-from empathy_env.circle import Together, play, say
+from empathy_env.circle import play, say
 from empathy_env.conversation import Conversation, Room, begin, summed
 from empathy_env.difficulty import Difficulty, load_difficulty
 from empathy_env.drivers import run, run_async
@@ -28,6 +28,7 @@ from empathy_env.prompts import load_prompt
 from empathy_env.protocol import AnyProtocol, ReportedProtocol, load_protocol
 from empathy_env.reporting import appraiser_of, seated, speaker_of
 from empathy_env.reward import OF_BELIEFS, Reward, RewardSpec, check_people, load_reward
+from empathy_env.rounds import Together
 from empathy_env.scaffold import SCAFFOLDS, Scaffold, load_scaffold
 from empathy_env.scenario import Scenario, draw_cast, draw_scenario
 from empathy_env.speaker import Speaker

@@ -19,9 +19,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypedDict
 
-from empathy_env.circle import heard_in
 from empathy_env.errors import InvalidArgument
 from empathy_env.group import of_one, succeeded
+from empathy_env.hearing import heard_in
 from empathy_env.messages import Message, from_agent, from_system, from_user
 from empathy_env.replay import opened
 from empathy_env.scaffold import SCAFFOLDS, malformed

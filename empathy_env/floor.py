@@ -2,7 +2,7 @@
 
 ==============  ===================================================================================
 moderated       those whom a supporter has called; if none, whoever has been silent longest
-round-robin     everybody in each round, to speak or to pass
+round-robin     those whom a supporter has called; the others speak or pass
 addressed-next  those whom a supporter has called, and those whom another user has; if none,
                 whoever has been silent longest
 free            those who were called, and whoever feels like it; if nobody does, whoever has been

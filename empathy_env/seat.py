@@ -11,8 +11,8 @@ from string import Template
 from typing import Final, NamedTuple
 
 from empathy_env.cast import in_company
-from empathy_env.circle import NOBODY, as_line, hears, rounds, title, user
 from empathy_env.conversation import Conversation, Room
+from empathy_env.hearing import NOBODY, as_line, hears, rounds, title, user
 from empathy_env.messages import Message, from_agent, from_system, from_user
 from empathy_env.profile import portrait
 from empathy_env.prompts import load_prompt

@@ -22,11 +22,6 @@ from empathy_env.messages import Message, from_agent, from_system, from_user
 class Tokenizer(Protocol):
     """What is asked of a tokenizer."""
 
-    @property
-    def eos_token_id(self) -> int | None:
-        """The token that ends a turn."""
-        ...
-
     def apply_chat_template(
         self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
     ) -> Any:
@@ -67,29 +62,40 @@ class Tokens:
     def sampled(self, ids: Sequence[int], logprobs: Sequence[float] | None = None) -> Tokens:
         """Return the talk with a turn of the agent.
 
+        >>> talk = Tokens((1, 2)).sampled([3, 4]).read([5])
+        >>> talk.ids, talk.mask
+        ([1, 2, 3, 4, 5], (1, 1, 0))
+
         Raises:
-            InvalidArgument: If there is not one log-probability for each token.
+            InvalidArgument: If there is not one log-probability for each token of the turn, or if
+                some turns have them and others not.
         """
         if logprobs is not None and len(logprobs) != len(ids):
             raise InvalidArgument(
                 f"logprobs has {len(logprobs)} values for {len(ids)} sampled tokens: give one each"
             )
-        return self._grown(ids, 1, [] if logprobs is None else logprobs)
+        if 1 in self.mask and bool(self.logprobs) != (logprobs is not None):
+            raise InvalidArgument(
+                "logprobs is given for some turns of the talk and not for others: give it for each "
+                "turn, or for none"
+            )
+        return self._grown(ids, 1, logprobs)
 
     def read(self, ids: Sequence[int]) -> Tokens:
         """Return the talk with tokens that were not sampled."""
-        return self._grown(ids, 0, [0.0] * len(ids) if self.logprobs else [])
+        return self._grown(ids, 0, [0.0] * len(ids) if self.logprobs else None)
 
     def cut(self, most: int) -> Tokens:
         """Return the talk with at most so many tokens of completion."""
         return Tokens(self.prompt, self.completion[:most], self.mask[:most], self.logprobs[:most])
 
-    def _grown(self, ids: Sequence[int], mask: int, logprobs: Sequence[float]) -> Tokens:
+    def _grown(self, ids: Sequence[int], mask: int, logprobs: Sequence[float] | None) -> Tokens:
+        before = self.logprobs or (0.0,) * len(self.completion)
         return Tokens(
             self.prompt,
             (*self.completion, *ids),
             (*self.mask, *[mask] * len(ids)),
-            (*self.logprobs, *logprobs),
+            () if logprobs is None else (*before, *logprobs),
         )
 
 
@@ -105,7 +111,8 @@ class ChatTemplate:
         tokenizer: A tokenizer with a chat template that only ever adds to a chat.
 
     Raises:
-        InvalidArgument: If its template changes earlier turns when a user's turn is added.
+        InvalidArgument: If its template changes earlier turns when a user's turn is added, or if
+            the tags of a thought get lost between tokens and text.
     """
 
     tokenizer: Tokenizer
@@ -135,12 +142,16 @@ class ChatTemplate:
         return tokens.read(self._encoded(self._rest(tokens) + whole[len(before) :]))
 
     def _rest(self, tokens: Tokens) -> str:
-        """Return what is lacking of the end of the agent's turn."""
-        eos = self.tokenizer.eos_token_id
-        if eos is None or not tokens.completion or tokens.completion[-1] != eos:
-            return self.closing
-        end = self.tokenizer.decode([eos], skip_special_tokens=False)
-        return self.closing.removeprefix(end) if self.closing.startswith(end) else self.closing
+        """Return what is lacking of the end of the agent's turn.
+
+        By the tokens, not by `eos_token_id`: a model may stop at another token than that.
+        """
+        end = tuple(self._encoded(self.closing))
+        for size in range(len(end), 0, -1):
+            if tokens.completion[-size:] == end[:size] and all(tokens.mask[-size:]):
+                there = self.tokenizer.decode(end[:size], skip_special_tokens=False)
+                return self.closing.removeprefix(there)
+        return self.closing
 
     def _encoded(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False)
@@ -170,5 +181,22 @@ def _checked(tokenizer: Tokenizer) -> str:
                 "(trl.chat_template_utils.get_training_chat_template(tokenizer)); set it as "
                 "tokenizer.chat_template"
             )
+    _check_tags(tokenizer)
     once = _rendered(tokenizer, [*opening, from_agent(_WORDS)], ask=False)
     return once[once.rindex(_WORDS) + len(_WORDS) :]
+
+
+def _check_tags(tokenizer: Tokenizer) -> None:
+    """Check that the tags of a thought are still there in the text of its tokens.
+
+    Raises:
+        InvalidArgument: If not: the user would hear the thought.
+    """
+    ids = tokenizer.encode(_THOUGHT, add_special_tokens=False)
+    back = tokenizer.decode(ids, skip_special_tokens=True)
+    if "<think>" not in back or "</think>" not in back:
+        raise InvalidArgument(
+            f"the tokenizer turns {_THOUGHT!r} into {back!r}: the tags of a thought get lost, so "
+            "the user would hear it. Give a tokenizer in which they are no special tokens: "
+            "AddedToken('<think>', special=False)"
+        )

@@ -51,7 +51,8 @@ _RULES = (
         "veil",
         "weights",
     ),
-    *("address", "between", "cast", "circle", "floor", "relations", "remarks", "turn"),
+    *("address", "answering", "between", "cast", "circle", "floor", "hearing", "relations"),
+    *("remarks", "rounds", "turn"),
     *("asking", "briefing", "dialogue", "leaks", "model_appraiser", "model_speaker", "profile"),
     *("quotation", "reporting", "speech", "stems", "structured", "voting", "wording"),
 )

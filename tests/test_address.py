@@ -81,6 +81,9 @@ class TestCalled:
             "Ana's words.",
             "Banana, go on.",
             "Anabel, go on.",
+            "Ana-Maria, go on.",
+            "Mary-Ana, go on.",
+            "O'Ana, go on.",
         ],
     )
     def test_nobody(self, text):

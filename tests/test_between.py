@@ -295,6 +295,17 @@ class TestFitPays:
             pytest.approx(goods[0] / 3),
         ]
 
+    def test_what_another_has_said_is_nothing_that_they_have_said(self):
+        cast = related(((0.0, 0.0, ()),) * 6)
+        found = []
+        for whose in IDS[:2]:
+            item = piece("reflection", topic=f"{whose}/box", grounded=True)
+            said = said_to(f"{NAMES[0]}, you sound so hurt.", ("you sound", item))
+            found.append(taken(said, cast, [alone()] * 3)[0])
+        assert [one.own[0].topic for one in found] == ["box", None]
+        assert [one.own[0].grounded for one in found] == [True, False]
+        assert found[0].felt.good > found[1].felt.good
+
     def test_what_is_said_to_others_takes_attention_away(self):
         cast, item = related(((0.0, 0.0, ()),) * 6), piece("reflection", grounded=True)
         first = f"{NAMES[0]}, you sound so hurt."

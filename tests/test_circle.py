@@ -16,10 +16,12 @@ from empathy_env import Task, Trace, verify
 from empathy_env.acts import Reading
 from empathy_env.backends import Reply, Request, ScriptedBackend
 from empathy_env.cast import Cast
-from empathy_env.circle import NOBODY, aloud, answer, begin_round, hears, play, support, user
+from empathy_env.circle import answer, play, support
 from empathy_env.conversation import begin
 from empathy_env.drivers import run, run_many
 from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument, UnknownName
+from empathy_env.hearing import NOBODY, aloud, hears, user
+from empathy_env.rounds import begin_round
 from empathy_env.scaffold import SCAFFOLDS
 from empathy_env.speaker import Speech, phrases
 from empathy_env.trace import Said, canonical

@@ -18,11 +18,13 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 TUTORIAL = ROOT / "docs" / "personas.md"
 """Its blocks build on each other's files and show what is printed: see `personas_page`."""
+ADAPTERS = sorted((ROOT / "docs" / "adapters").glob("*.md"))
+"""Each needs a library of its own; tests_adapters/ runs their code."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page != TUTORIAL], ids=lambda page: page.name
+    "page", [page for page in PAGES if page not in [TUTORIAL, *ADAPTERS]], ids=lambda page: page.name
 )
 def test_the_code_blocks_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
     module = ModuleType("page")

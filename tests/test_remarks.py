@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rooms import cast_of
 
 from empathy_env.between import Presence
+from empathy_env.cast import Cast
 from empathy_env.emotion import Mood
 from empathy_env.remarks import remark
 from empathy_env.user import UserState
@@ -113,6 +114,18 @@ def test_the_seats_can_be_exchanged(order, emotion, seed):
         one = said(emotion, seat=seat, seeds=[seed])[0]
         moved = said(emotion, seat=order.index(seat), seeds=[seed], cast=other)[0]
         assert moved == (one and one._replace(to=order.index(one.to)))
+
+
+def test_of_two_who_are_as_close_it_is_the_same_one_in_whatever_seats():
+    data = FRIENDS.to_data()
+    for toward in (each for person in data["people"] for each in person["toward"]):
+        toward |= {"closeness": 0.5, "tension": 0.5}
+    found = []
+    for order in ((0, 1, 2), (1, 0, 2)):
+        cast = Cast.parse({**data, "people": [data["people"][seat] for seat in order]})
+        found.append({cast.ids[one.to] for e in (5.0, 95.0) for one in said(e, cast=cast) if one})
+    assert found[0] == found[1]
+    assert len(found[0]) == 1
 
 
 def test_it_depends_on_its_key():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from empathy_env import Task
-from empathy_env.circle import NOBODY
 from empathy_env.drivers import run
+from empathy_env.hearing import NOBODY
 from empathy_env.seat import chat, instructions, lines, news, was_heard
 
 TWO = {"supporters": 2, "played": ("user_0", "user_1")}

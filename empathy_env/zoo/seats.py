@@ -17,11 +17,13 @@ from empathy_env.agents import Agent, Said, load_agent
 from empathy_env.asking import together
 from empathy_env.backends import Backend, Reply, Request
 from empathy_env.cast import Cast
-from empathy_env.circle import Round, answer, begin_round, support, supporter
+from empathy_env.circle import answer, support
 from empathy_env.conversation import Conversation, summed
 from empathy_env.drivers import run
 from empathy_env.errors import Fault, InvalidArgument, UnknownName
+from empathy_env.hearing import supporter
 from empathy_env.reward import Reward, RewardFunction, RewardSpec, check_people, load_reward
+from empathy_env.rounds import Round, begin_round
 from empathy_env.seat import KINDS, SUPPORTER, USER, chat, kind, number
 from empathy_env.shorthand import read_numbers
 from empathy_env.trace import FIRST

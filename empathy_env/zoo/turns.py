@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import AECEnv  # pyright: ignore[reportMissingTypeStubs]
 
-from empathy_env.circle import Round
 from empathy_env.conversation import Conversation
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument
+from empathy_env.rounds import Round
 from empathy_env.seat import USER, kind
 from empathy_env.trace import Said
 from empathy_env.zoo.view import CircleView, Observation

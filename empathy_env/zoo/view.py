@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from empathy_env.appraiser import Appraiser
 from empathy_env.backends import Backend
 from empathy_env.cast import CastSpec
-from empathy_env.circle import as_line, rounds
-from empathy_env.circle import user as user_seat
 from empathy_env.conversation import LONGEST_REPLY, Conversation
 from empathy_env.difficulty import Difficulty
 from empathy_env.env import OnFault, latent, open_episode
 from empathy_env.episode import Episode, Task
 from empathy_env.errors import EpisodeOver, Fault, InvalidArgument, UnknownName
+from empathy_env.hearing import as_line, rounds
+from empathy_env.hearing import user as user_seat
 from empathy_env.protocol import AnyProtocol
 from empathy_env.reward import RewardSpec
 from empathy_env.scaffold import Scaffold
