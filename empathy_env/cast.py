@@ -7,6 +7,7 @@ A `Cast` names its people by their persona files, says for each how they stand t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache, cached_property
 from itertools import permutations
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
+from empathy_env.acts import Need
 from empathy_env.company import MOST_PEOPLE, between, contradictions
 from empathy_env.document import Node, fields_of, placed, plain, read_document
 from empathy_env.errors import InvalidArgument, InvalidPersona, Problem, UnknownName, closest
@@ -333,8 +335,15 @@ def _person(named: Node, number: int, path: Path) -> _Person:
         return _Person(data, file if own else None, error.problems)
 
 
-def in_company(cast: Cast, seat: int) -> Persona:
-    """Return the persona in a seat, with the others in the story that a model plays them by."""
+def in_company(cast: Cast, seat: int, needs: Sequence[Need]) -> Persona:
+    """Return the persona in a seat, with the others in the story by which they are played.
+
+    Args:
+        cast: Who is there.
+        seat: Whose story.
+        needs: What each of them needs in this episode, by seat: nobody can know what only another
+            need would tell.
+    """
     persona = cast.people[seat].persona
     said = [cast.situation]
     for other, member in enumerate(cast.people):
@@ -342,10 +351,15 @@ def in_company(cast: Cast, seat: int) -> Persona:
             continue
         toward = cast.toward(seat, other)
         said.append(f"{member.name} is here too: {toward.relation}.")
-        variants = [fact for need in member.persona.needs for fact in need.facts]
-        theirs = {fact.id: fact.text for fact in (*member.persona.facts, *variants)}
+        theirs = _texts(member.persona, needs[other])
         known = [theirs[item.fact] for item in toward.knows if item.fact in theirs]
         if known:
-            name = persona.identity.name.split()[0]
-            said.append(f"What {name} knows of {member.name}: {' '.join(known)}")
+            said.append(f"What {cast.names[seat]} knows of {member.name}: {' '.join(known)}")
     return persona.model_copy(update={"happened": "\n\n".join([persona.happened, *said])})
+
+
+def _texts(persona: Persona, need: Need) -> dict[str, str]:
+    """Return what there is to be known of somebody in an episode, by id."""
+    facts = {fact.id: fact.text for fact in (*persona.facts, *persona.variant(need).facts)}
+    feelings = {feeling.id: feeling.text for feeling in persona.feelings}
+    return {**facts, **feelings, **{belief.id: belief.believes for belief in persona.beliefs}}

@@ -33,7 +33,7 @@ _OPTIONS = ("scenario", "state")
 
 
 class EmpathyEnv(gym.Env[str, str]):
-    """Talk with one simulated person in distress.
+    """Talk with one simulated person in distress, or, given a cast, with several at once.
 
     ## Description
     A persona (who they are, what happened, what they hide) has one of several hidden needs and a
@@ -45,12 +45,13 @@ class EmpathyEnv(gym.Env[str, str]):
     what it marks as thought is not heard (see `scaffold`).
 
     ## Observation
-    A `str`: what the user said. `info["messages"]` is the whole talk in OpenAI's chat format, the
+    A `str`: what the user said; with a cast, what was said in the round, each line with its
+    speaker's name. `info["messages"]` is the whole talk in OpenAI's chat format, the
     system prompt first, user = persona, assistant = what was heard of the agent.
 
     ## Reward
     By default `terminal`: the final emotion / 100 at the last turn, 0 if the user left, in [0, 1].
-    See `empathy_env.reward`.
+    With a cast it is the mean over the people. See `empathy_env.reward`.
 
     ## Start
     Emotion 10 + 75 * `start` (40 at `moderate`), on a scale of 0 to 100; persona and need are drawn

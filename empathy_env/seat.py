@@ -165,7 +165,7 @@ def instructions(room: Room, seat: str) -> str | None:
 def _of_user(room: Room, index: int) -> str:
     cast, need = room.scenario.cast, room.scenario.people[index][1]
     assert cast is not None  # a talk of two has no seats
-    person = in_company(cast, index)
+    person = in_company(cast, index, room.scenario.needs)
     # What is really so they do not know: it may be what another hides.
     believes = [f"Believes: {belief.believes}" for belief in person.beliefs]
     told = portrait(person.model_copy(update={"beliefs": ()}), need)

@@ -18,6 +18,7 @@ from empathy_env.cast import (
     Cast,
     cast_names,
     casts_dir,
+    in_company,
     load_cast,
     read_cast,
     read_room,
@@ -450,3 +451,36 @@ def test_data_that_lie_in_each_other_without_end_are_refused():
     data["people"].append(data["people"])
     with pytest.raises(InvalidPersona, match="deep in each other"):
         Cast.parse(data)
+
+
+class TestInCompany:
+    CAST = load_cast("team-after-layoffs")
+
+    def test_a_seat_is_told_what_its_person_knows_of_the_others(self):
+        (seat, toward) = next(
+            (seat, toward)
+            for seat, member in enumerate(self.CAST.people)
+            for toward in member.toward
+            if toward.knows
+        )
+        needs = [member.persona.needs[0].need for member in self.CAST.people]
+        other = self.CAST.people[self.CAST.ids.index(toward.who)].persona
+        (text,) = (fact.text for fact in other.facts if fact.id == toward.knows[0].fact)
+        assert text in in_company(self.CAST, seat, needs).happened
+
+    def test_and_nothing_that_only_another_need_would_tell(self):
+        data = self.CAST.to_data()
+        variant = data["people"][1]["persona"]["needs"][1]
+        data["people"][0]["toward"] = [
+            {
+                **data["people"][0]["toward"][0],
+                "who": data["people"][1]["persona"]["id"],
+                "knows": [{"fact": variant["facts"][0]["id"]}],
+            }
+        ]
+        cast = Cast.parse(data)
+        others = [member.persona.needs[0].need for member in cast.people]
+        text = variant["facts"][0]["text"]
+        assert text not in in_company(cast, 0, others).happened
+        others[1] = variant["need"]
+        assert text in in_company(cast, 0, others).happened

@@ -51,7 +51,7 @@ def rows(tmp_path):
 @pytest.fixture
 def played(rows):
     with StubServer(lambda body: reply_to(body["messages"])) as stub:
-        return episodes(stub.url, rows=rows, **SETTINGS), stub
+        return episodes(stub.url, rows=rows, settings=SETTINGS), stub
 
 
 def test_x(played):
