@@ -131,7 +131,7 @@ def _mended(rule: Schema, got: object, kind: str) -> tuple[str, str]:
     kinds = rule.get("type")
     choices = _choices(rule)
     if choices:
-        close = closest(str(got), choices)
+        close = closest(got if isinstance(got, str) else _shown(got), choices)
         return "choice", f"Did you mean {close!r}?" if close else ""
     if kind in ("too_short", "too_long"):
         return "count", ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -412,6 +412,7 @@ PLACES = [
 
 @settings(max_examples=120)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES | ODD), min_size=1, max_size=3))
+@example([(("kind",), 10**5000)])
 def test_no_mapping_gives_anything_but_a_cast_or_its_problems(edits):
     data = DATA
     for path, value in edits:
