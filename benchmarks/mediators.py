@@ -1,6 +1,6 @@
 """How far a fair mediator gets beside others, in each cast; prints a Markdown table or JSON.
 
-python benchmarks/mediators.py [--seeds 24] [--difficulty moderate] [--json]
+python benchmarks/mediators.py [--seeds 24] [--difficulty moderate] [--protocol NAME] [--json]
 
 Worst-off emotion is the lowest last emotion of the people in a talk; who has left counts with the
 emotion at which they did. Means over seeds, with 95 % intervals by a bootstrap over seeds;
@@ -36,7 +36,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def played(cast: str, agents: Sequence[str], args: argparse.Namespace) -> dict[str, list[Trace]]:
     """Play a cast with each agent, all with the same seeds."""
-    task = Task(cast=cast, difficulty=args.difficulty)
+    task = Task(cast=cast, difficulty=args.difficulty, protocol=args.protocol)
     wanted = [task.scenario(args.first_seed + number) for number in range(args.seeds)]
     return {
         name: sorted(
@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--difficulty", default="moderate")
+    parser.add_argument("--protocol", default="appraisal-v1")
     parser.add_argument("--casts", nargs="*", default=cast_names())
     parser.add_argument("--agents", nargs="*", default=list(AGENTS))
     parser.add_argument("--json", action="store_true")
