@@ -2,9 +2,9 @@
 
 python benchmarks/circles.py [--talks 256] [--rounds 12] [--repeats 3] [--cast peer-support-circle]
 
-On one core (CPU seconds), with the code users, traces on: so many talks are stepped together, as a vector
-environment. The supporter says utterances of sixty words that are all different, so that no cache
-can help; in a circle each begins with the name of one of the people. An utterance is whatever
+On one core (CPU seconds), with the code users, traces on: so many talks are stepped together, as a
+vector environment. The supporter says utterances of sixty words that are all different, so that no
+cache can help; in a circle each begins with the name of one of the people. An utterance is whatever
 anybody says: in a talk of two, two a turn. Both kinds are measured in turns, and the ratio is of
 the best of each.
 """

@@ -141,8 +141,9 @@ def _dice(talk: Conversation) -> Random:
 
 
 def agent_names() -> list[str]:
-    """Return the names of the bundled agents, sorted."""
-    return sorted(path.stem for path in content_dir("agents").glob("*.py"))
+    """Return the names of the bundled agents, sorted; `train_*.py` beside them train one."""
+    found = (path.stem for path in content_dir("agents").glob("*.py"))
+    return sorted(name for name in found if not name.startswith("train_"))
 
 
 def load_agent(agent: str | os.PathLike[str] | Backend | Agent) -> Agent:

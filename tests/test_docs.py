@@ -24,7 +24,9 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page not in [TUTORIAL, *ADAPTERS]], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if page not in [TUTORIAL, *ADAPTERS]],
+    ids=lambda page: page.name,
 )
 def test_the_code_blocks_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
     module = ModuleType("page")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
@@ -13,14 +13,14 @@ import gymnasium as gym
 from gymnasium.error import Error as GymnasiumError
 from gymnasium.utils import env_checker
 
+from empathy_env.backends import Reply, Request
 from empathy_env.checks.report import Law, Report, check_laws, dialogue_text
-from empathy_env.drivers import Steps
 from empathy_env.emotion import OUTCOMES
 from empathy_env.env import EmpathyEnv
 from empathy_env.errors import CheckFailed, EmpathyEnvError, EpisodeOver, Fault, TimedOut
 from empathy_env.persona import NEEDS
 from empathy_env.protocol import ReportedProtocol
-from empathy_env.speaker import Moment
+from empathy_env.speaker import Moment, Speech
 from empathy_env.testing.talks import GOODBYE, ODD
 from empathy_env.trace import Trace, canonical, parse_line
 from empathy_env.verification import verify
@@ -339,7 +339,7 @@ class _Mute:
 
     name = "mute"
 
-    def speak(self, moment: Moment) -> Steps[Any]:
+    def speak(self, moment: Moment) -> Generator[Request, Reply, Speech]:
         """Fail."""
         del moment
         yield from ()
