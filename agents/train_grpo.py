@@ -40,6 +40,7 @@ from empathy_env.audit import HELD_OUT, SECOND_READER
 from empathy_env.episode import Episode
 from empathy_env.errors import InvalidArgument
 from empathy_env.group import ALIKE, final_emotion
+from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
 from empathy_env.measures.noise import retest
 from empathy_env.tokens import ChatTemplate, Tokens
 from empathy_env.trace import Trace, write_traces
@@ -126,14 +127,6 @@ class Played(NamedTuple):
     valid: bool
     """Whether it came to its end; a fault gives no reward."""
     trace: Trace
-
-
-class Estimate(NamedTuple):
-    """A mean with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 CONSOLE = Console(stderr=True)
@@ -236,20 +229,12 @@ def objective(
     return loss, (apart.detach() * mask).sum(1) / count
 
 
-def bootstrap(values: Sequence[float], clusters: Sequence[str], seed: int) -> Estimate:
-    """Return the mean and its 95 % interval over personas, 2000 resamples of whole personas.
-
-    Talks with one persona are alike, so personas are drawn, each with all its talks.
-    """
+def bootstrap(values: Sequence[float], clusters: Sequence[str], seed: int) -> Interval:
+    """Return the mean and its 95 % interval over personas: talks with one of them are alike."""
     by: dict[str, list[float]] = defaultdict(list)
     for value, cluster in zip(values, clusters, strict=True):
         by[cluster].append(value)
-    sums = np.array([math.fsum(one) for one in by.values()])
-    counts = np.array([len(one) for one in by.values()])
-    drawn = np.random.default_rng(seed).integers(len(by), size=(2000, len(by)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(math.fsum(values) / len(values), float(low), float(high))
+    return cluster_bootstrap(by, seed=seed)
 
 
 # ---- playing
@@ -433,7 +418,7 @@ def evaluate(model: Any, template: ChatTemplate, args: Args, protocol: str) -> l
     return rollout(model, template, envs, seeds, key("evaluation", args.seed), args)
 
 
-def compared(now: Sequence[Played], base: Sequence[float], seed: int) -> dict[str, Estimate]:
+def compared(now: Sequence[Played], base: Sequence[float], seed: int) -> dict[str, Interval]:
     """Return the mean final emotion, and how much it is above the base's, start by start."""
     clusters = [talk.trace.scenario.persona.id for talk in now]
     values = [talk.emotion for talk in now]
@@ -441,7 +426,7 @@ def compared(now: Sequence[Played], base: Sequence[float], seed: int) -> dict[st
     return {"emotion": bootstrap(values, clusters, seed), "gain": bootstrap(gained, clusters, seed)}
 
 
-def disagreed(talks: Sequence[Played], seed: int) -> Estimate:
+def disagreed(talks: Sequence[Played], seed: int) -> Interval:
     """Return by how much a second appraiser's final emotion is lower, on the same words.
 
     What grows here while the reward grows was learnt of the appraiser, not of people.
@@ -460,7 +445,7 @@ def evaluated(
     model: Any, template: ChatTemplate, base: dict[str, list[float]], step: int, args: Args
 ) -> dict[str, Any]:
     """Evaluate on both users, and keep the talks; fills in `base` the first time."""
-    found: dict[str, Estimate] = {}
+    found: dict[str, Interval] = {}
     seed = key("bootstrap", args.seed)
     for name, protocol in USERS.items():
         talks = evaluate(model, template, args, protocol)
@@ -469,8 +454,8 @@ def evaluated(
             found[f"{name}/{what}"] = one
         if name == "held_out_personas":
             found["second_reader/gap"] = disagreed(talks, seed)
-            traces = [replace(talk.trace, agent=f"{Path(args.out).name}-{step}") for talk in talks]
-            write_traces(Path(args.out) / f"evaluation-{step:04}.jsonl", traces)
+        traces = [replace(talk.trace, agent=f"step-{step}") for talk in talks]
+        write_traces(Path(args.out) / f"{name}-{step:04}.jsonl", traces)
     for name, one in found.items():
         tell(f"  {name} {one.mean:.1f} [{one.low:.1f}, {one.high:.1f}]")
     return {name: one._asdict() for name, one in found.items()}
