@@ -336,14 +336,16 @@ def chances_of(model: Any, talks: Sequence[Tokens], temperature: float) -> torch
     longest = max(len(talk.ids) for talk in talks)
     # Padded on the right: what is behind the end is never looked at by what is before it.
     ids = torch.tensor([talk.ids + [0] * (longest - len(talk.ids)) for talk in talks])
-    logits = model(input_ids=ids).logits[:, :-1].float() / temperature
+    first = min(len(talk.prompt) for talk in talks) - 1
+    kept = model(input_ids=ids, logits_to_keep=longest - first).logits[:, :-1]
+    logits = kept.float() / temperature
     # Like log_softmax and gather, without a second tensor as large as the vocabulary.
-    chosen = logits.gather(2, ids[:, 1:, None])[..., 0] - logits.logsumexp(2)
+    chosen = logits.gather(2, ids[:, first + 1 :, None])[..., 0] - logits.logsumexp(2)
     width = max(len(talk.completion) for talk in talks)
     rows = [
         torch.nn.functional.pad(chosen[row, start:end], (0, width - (end - start)))
         for row, talk in enumerate(talks)
-        for start, end in [(len(talk.prompt) - 1, len(talk.ids) - 1)]
+        for start, end in [(len(talk.prompt) - 1 - first, len(talk.ids) - 1 - first)]
     ]
     return torch.stack(rows)
 

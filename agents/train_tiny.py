@@ -20,7 +20,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -57,19 +57,19 @@ class Args:
     """Preset of the users."""
     system_prompt: str = "Listen."
     """Instructions before each talk; use the same ones later."""
-    talks: int = 700
+    talks: int = 3000
     """How many talks are played."""
     turns: int = 6
     """Turns of the agent in each."""
-    vocabulary: int = 1024
+    vocabulary: int = 6000
     """Tokens, at least 259: each byte, and three marks."""
     width: int = 128
     """Width of the model, a multiple of `heads`."""
-    layers: int = 3
+    layers: int = 4
     """Layers of the model."""
     heads: int = 4
     """Heads of attention in each layer."""
-    steps: int = 300
+    steps: int = 700
     """Steps of AdamW."""
     batch: int = 8
     """Talks in each."""
@@ -77,6 +77,12 @@ class Args:
     """Highest learning rate: it rises over a tenth of the steps, and falls as a cosine."""
     others: float = 0.3
     """Weight of tokens that the agent only read, beside 1 for its own; in [0, 1]."""
+    swapped: float = 0.5
+    """Share of the talks in which rare tokens change places, the same ones throughout the talk: what
+    goes on about something must then be copied from what was said of it, not known by heart. With
+    so few people to hear, a small model would learn their words and fail with somebody new."""
+    common: int = 800
+    """Tokens that never do; the tokenizer's first ones are the most frequent."""
     longest: int = 640
     """Tokens of a talk; what is beyond is not learnt from."""
 
@@ -200,13 +206,14 @@ def model_of(args: Args, vocabulary: int, tokenizer: PreTrainedTokenizerFast) ->
 def learn(model: LlamaForCausalLM, talks: Sequence[Tokens], args: Args) -> list[float]:
     """Teach the model the talks; return the loss of each step, in nats a token."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.01)
-    losses, begun = [], time.monotonic()
+    losses, begun, size = [], time.monotonic(), model.config.vocab_size
     model.train()
     for step in range(args.steps):
         for group in optimizer.param_groups:
             group["lr"] = args.lr * pace(step, args.steps)
-        chosen = random.Random(key(args.seed, "batch", step)).sample(range(len(talks)), args.batch)
-        loss = loss_of(model, [talks[one] for one in chosen], args.others)
+        dice = random.Random(key(args.seed, "batch", step))
+        chosen = [disguised(talk, size, dice, args) for talk in dice.sample(talks, args.batch)]
+        loss = loss_of(model, chosen, args.others)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -218,6 +225,16 @@ def learn(model: LlamaForCausalLM, talks: Sequence[Tokens], args: Args) -> list[
             tell(f"step {step + 1}/{args.steps} loss {sum(recent) / len(recent):.3f} {took:.0f} s")
     model.eval()
     return losses
+
+
+def disguised(talk: Tokens, size: int, dice: random.Random, args: Args) -> Tokens:
+    """Return the talk, or now and then one in which rare tokens have changed places."""
+    if dice.random() >= args.swapped:
+        return talk
+    rare = list(range(args.common, size))
+    there = list(range(args.common)) + dice.sample(rare, len(rare))
+    prompt, completion = (tuple(there[id] for id in ids) for ids in (talk.prompt, talk.completion))
+    return replace(talk, prompt=prompt, completion=completion)
 
 
 def pace(step: int, steps: int) -> float:

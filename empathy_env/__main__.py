@@ -175,6 +175,8 @@ def _converse(episode: Episode, show_mood: bool) -> None:
     if scenario.cast is not None:
         name = escape(scenario.cast.id)
     out.print(f"[bold]{name}[/bold]  (you have {scenario.max_turns} turns)\n")
+    if scenario.cast is not None:
+        out.print(_calling(scenario.cast.names[0]), markup=False, highlight=False)
     while True:
         if scenario.cast is None:
             out.print(f"[bold]{name}:[/bold] ", end="")
@@ -190,6 +192,14 @@ def _converse(episode: Episode, show_mood: bool) -> None:
     final = episode.trace.emotion(episode.turn)
     out.print(f"\nThe talk ended: {episode.outcome}. Emotion {final:.0f} of 100.")
     out.print(f"They needed: {scenario.need.replace('_', ' ')}.")
+
+
+def _calling(name: str) -> str:
+    """Return how one says something to somebody in company."""
+    return (
+        f'Call somebody by name, with a comma: "{name}, ..."; without a name you speak to all. '
+        f'"[aside to {name}] ..." is for their ears alone.\n'
+    )
 
 
 def _print_moods(episode: Episode) -> None:

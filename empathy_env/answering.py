@@ -40,7 +40,7 @@ from empathy_env.rounds import (
     users_among,
 )
 from empathy_env.scaffold import Split
-from empathy_env.speaker import Among, Speech, TemplateSpeaker, asks_after_safety
+from empathy_env.speaker import Among, Speech, TemplateSpeaker, asks_after_safety, separator_of
 from empathy_env.speech import turns_to
 
 
@@ -132,7 +132,8 @@ def worded_by(current: Round, seat: int) -> Generator[Request, Reply, Wording]:
     speech = yield from room.speaker.speak(replace(moment, among=among))
     if among is not None and not turns_to(speech.text, among):
         beside = None  # it was not said after all
-    text = f"{speech.text} {beside.line}" if beside and coded else speech.text
+    between = separator_of(one.persona.voice.register_)
+    text = f"{speech.text}{between}{beside.line}" if beside and coded else speech.text
     said = addressed(text, room.names)
     if presence.owes:
         said = Addressed(text, (Part(0, len(text), ()),), aside=True)

@@ -215,10 +215,17 @@ def load_cast(cast: CastSpec) -> Cast:
         return read_cast(Path(cast))
     names = cast_names()
     if cast not in names:
-        one = cast in persona_names()
-        hint = "It is one persona: give it as persona=." if one else "A path must end in .yaml."
-        raise UnknownName.among("cast", cast, names, hint)
+        raise UnknownName.among("cast", cast, names, _hint(cast))
     return _bundled(cast)
+
+
+def _hint(name: str) -> str:
+    """Return what to do about a name that no bundled cast has."""
+    if name in persona_names():
+        return "It is one persona: give it as persona=."
+    if os.path.isfile(os.path.join(name, CAST_FILE)):
+        return f"It is a folder: give {os.path.join(name, CAST_FILE)!r}."
+    return "A path must end in .yaml."
 
 
 @cache
@@ -355,7 +362,9 @@ def in_company(cast: Cast, seat: int, needs: Sequence[Need]) -> Persona:
         known = [theirs[item.fact] for item in toward.knows if item.fact in theirs]
         if known:
             said.append(f"What {cast.names[seat]} knows of {member.name}: {' '.join(known)}")
-    return persona.model_copy(update={"happened": "\n\n".join([persona.happened, *said])})
+    # Their own story comes last: facts that follow it are theirs, and not what they know of others.
+    story = "\n\n".join(text.strip() for text in (*said, persona.happened))
+    return persona.model_copy(update={"happened": story})
 
 
 def _texts(persona: Persona, need: Need) -> dict[str, str]:

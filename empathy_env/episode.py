@@ -49,7 +49,8 @@ class Task:
             `Sampler`. Give one of the two; by default the training split, without the needs
             that are held out from it.
         cast: Or several people at once: a bundled cast, a path, the value, or several of these, of
-            which the seed draws one; "all" for all bundled ones.
+            which the seed draws one; "all" for all bundled ones, "split:train" for those of a
+            split.
         difficulty: A preset, a mapping of knobs, or a `Difficulty`.
         user: "code" (rules and templates, no model), or a `Backend` or its spec, such as
             "openai:MODEL@http://localhost:8000/v1": a model then appraises and speaks, unless one
@@ -247,15 +248,31 @@ def _casts(
     if cast is None:
         return ()
     if persona is not None or personas is not None:
-        raise InvalidArgument("Cannot have both a cast= and people of one's own: give one of them")
-    if cast == "all":
-        return tuple(map(load_cast, cast_names()))
-    if isinstance(cast, (str, os.PathLike, Cast)):
-        return (load_cast(cast),)
+        own = "persona=" if persona is not None else "personas="
+        raise InvalidArgument(
+            f"Cannot have both cast= and {own}: give one of them. EmpathyEnv/Circle-v0 has all "
+            "bundled casts if cast= is left out; one person is for EmpathyEnv/Support-v0"
+        )
+    if isinstance(cast, str) and (cast == "all" or cast.startswith("split:")):
+        return _of_split(cast)
+    one = isinstance(cast, (str, os.PathLike, Cast))
+    if one or not isinstance(cast, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return (load_cast(cast),)  # which refuses what is no cast
     casts = tuple(map(load_cast, cast))
     if not casts:
         raise InvalidArgument("cast= holds no cast: give at least one")
     return casts
+
+
+def _of_split(selection: str) -> tuple[Cast, ...]:
+    bundled = tuple(map(load_cast, cast_names()))
+    if selection == "all":
+        return bundled
+    splits = {cast.split for cast in bundled}
+    chosen = selection.removeprefix("split:")
+    if chosen not in splits:
+        raise UnknownName.among("split", chosen, sorted(splits))
+    return tuple(cast for cast in bundled if cast.split == chosen)
 
 
 def _seats(casts: Sequence[Cast], supporters: int, played: Iterable[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
@@ -162,8 +163,12 @@ def _first_line(need: Need) -> str:
     return _content(f"needs/{need}.yaml").partition("\n")[0]
 
 
+_SAMPLE: Final = "Jo"
+"""By what name the forms of the needs call the person."""
+
+
 def blank(
-    id: str, needs: Sequence[str], *, split: str = "train", name: str = "Jo Placeholder"
+    id: str, needs: Sequence[str], *, split: str = "train", name: str = f"{_SAMPLE} Placeholder"
 ) -> str:
     """Return a commented persona file with a placeholder story, to be edited.
 
@@ -183,6 +188,7 @@ def blank(
     if not 2 <= len(needs) <= 4 or len(set(needs)) < len(needs):
         raise InvalidArgument(f"needs={', '.join(needs)}: give two to four different ones")
     variants = "\n".join(_content(f"needs/{need}.yaml") for need in needs)
+    variants = re.sub(rf"\b{_SAMPLE}\b", name.split()[0], variants)
     form = Template(_content("persona.yaml.template"))
     filled = yaml.safe_load(form.substitute(id="", split="", name=name, needs=variants))
     Persona.parse({**filled, "id": id, "split": split}, source="the new persona")

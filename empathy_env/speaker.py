@@ -217,7 +217,12 @@ class TemplateSpeaker:
 
 
 _SEPARATOR: Final = {"texting": "\n"}
-"""What stands between two parts of a reply: who texts sends them one by one."""
+
+
+def separator_of(register: str) -> str:
+    """Return what stands between two parts of a reply: who texts sends them one by one."""
+    return _SEPARATOR.get(register, " ")
+
 
 _EAGER: Final[Mapping[str, float]] = {"terse": 0.05, "medium": 0.4, "talkative": 0.75}
 """Chance to say more than must be said, at trust 0.3 and without strain."""
@@ -409,8 +414,8 @@ class _Words:
 
     def joined(self, parts: Sequence[Part]) -> str:
         """Return the parts as one text; silence if there are none."""
-        separator = _SEPARATOR.get(self.register, " ")
-        return separator.join(part.text for part in parts) or self.silence()
+        whole = separator_of(self.register).join(part.text for part in parts)
+        return whole or self.silence()
 
     def reply(self, question: Evidence) -> str:
         """Return what answers a question for which nothing new is told."""

@@ -101,6 +101,7 @@ class Tokens:
 
 _WORDS: Final = "WORDS-OF-THE-AGENT"
 _THOUGHT: Final = f"<think>\nA THOUGHT\n</think>\n\n{_WORDS}"
+_ASKED: Final = (from_user("."), from_agent(_WORDS))
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,21 @@ class ChatTemplate:
     tokenizer: Tokenizer
     closing: str = field(init=False)
     """What stands after the agent's words, up to the user's turn."""
+    _end: tuple[int, ...] = field(init=False, repr=False)
+    """The tokens of it."""
+    _before: int = field(init=False, repr=False)
+    """How long `_ASKED` is as text."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "closing", _checked(self.tokenizer))
+        closing = _checked(self.tokenizer)
+        # Once, and not in each turn of each talk: rendering is what a turn's tokens cost.
+        once = {
+            "closing": closing,
+            "_end": tuple(self._encoded(closing)),
+            "_before": len(_rendered(self.tokenizer, _ASKED, ask=False)),
+        }
+        for name, value in once.items():
+            object.__setattr__(self, name, value)
 
     def opened(self, messages: Sequence[Message]) -> Tokens:
         """Return the tokens of a chat up to where the agent speaks next."""
@@ -136,17 +149,15 @@ class ChatTemplate:
 
         The end of the agent's turn is added if the sampling broke off before it.
         """
-        chat = [from_user("."), from_agent(_WORDS)]
-        before = _rendered(self.tokenizer, chat, ask=False)
-        whole = _rendered(self.tokenizer, [*chat, from_user(reply)], ask=True)
-        return tokens.read(self._encoded(self._rest(tokens) + whole[len(before) :]))
+        whole = _rendered(self.tokenizer, [*_ASKED, from_user(reply)], ask=True)
+        return tokens.read(self._encoded(self._rest(tokens) + whole[self._before :]))
 
     def _rest(self, tokens: Tokens) -> str:
         """Return what is lacking of the end of the agent's turn.
 
         By the tokens, not by `eos_token_id`: a model may stop at another token than that.
         """
-        end = tuple(self._encoded(self.closing))
+        end = self._end
         for size in range(len(end), 0, -1):
             if tokens.completion[-size:] == end[:size] and all(tokens.mask[-size:]):
                 there = self.tokenizer.decode(end[:size], skip_special_tokens=False)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from empathy_env import Task
 from empathy_env.cast import (
     CAST_FILE,
     MOST_PEOPLE,
@@ -25,6 +26,7 @@ from empathy_env.cast import (
 )
 from empathy_env.errors import InvalidArgument, InvalidPersona, UnknownName
 from empathy_env.library import load_persona, persona_names, read_persona
+from empathy_env.profile import portrait
 
 BAKERS = Path(__file__).with_name("two-bakers")
 CAST = load_cast(BAKERS / CAST_FILE)
@@ -284,10 +286,23 @@ class TestTheWrongDoor:
         with pytest.raises(InvalidArgument, match="persona="):
             load_cast(load_persona("new-mother"))
 
+    def test_a_folder_is_told_from_the_file_in_it(self):
+        with pytest.raises(UnknownName, match=r"It is a folder: give '.*cast\.yaml'"):
+            load_cast(str(BAKERS))
+
     @pytest.mark.parametrize("value", [3, None, {"kind": "cast"}, [CAST]])
     def test_anything_else_is_refused(self, value):
         with pytest.raises(InvalidArgument, match="cast: expected a name, a path or a Cast"):
             load_cast(value)
+
+    @pytest.mark.parametrize("given", [{"persona": "new-mother"}, {"personas": "all"}])
+    def test_a_cast_and_people_of_ones_own_exclude_each_other(self, given):
+        with pytest.raises(InvalidArgument, match=f"cast= and {next(iter(given))}=.*Circle-v0"):
+            Task(cast="flatmates", **given)
+
+    def test_what_is_neither_one_cast_nor_several_is_refused(self):
+        with pytest.raises(InvalidArgument, match="cast: expected a name, a path or a Cast, got i"):
+            Task(cast=3)
 
     def test_an_unknown_name_gets_the_nearest(self):
         with pytest.raises(UnknownName, match=r"A path must end in \.yaml"):
@@ -468,6 +483,13 @@ class TestInCompany:
         other = self.CAST.people[self.CAST.ids.index(toward.who)].persona
         (text,) = (fact.text for fact in other.facts if fact.id == toward.knows[0].fact)
         assert text in in_company(self.CAST, seat, needs).happened
+
+    def test_what_they_know_of_others_is_not_mixed_up_with_their_own_facts(self):
+        needs = [member.persona.needs[0].need for member in self.CAST.people]
+        for seat, member in enumerate(self.CAST.people):
+            own = member.persona.happened.strip()
+            told = portrait(in_company(self.CAST, seat, needs), needs[seat]).background
+            assert told.index(member.persona.facts[0].text) == told.index(own) + len(own) + 1
 
     def test_and_nothing_that_only_another_need_would_tell(self):
         data = self.CAST.to_data()

@@ -15,7 +15,7 @@ from rooms import CASTS, after, cast_of, reseated, rounds, rules, seeds, task_of
 from empathy_env import Task, Trace, verify
 from empathy_env.acts import Reading
 from empathy_env.backends import Reply, Request, ScriptedBackend
-from empathy_env.cast import Cast
+from empathy_env.cast import Cast, cast_names
 from empathy_env.circle import answer, play, support
 from empathy_env.conversation import begin
 from empathy_env.drivers import run, run_many
@@ -23,6 +23,7 @@ from empathy_env.errors import BackendFault, EpisodeOver, InvalidArgument, Unkno
 from empathy_env.hearing import NOBODY, aloud, hears, user
 from empathy_env.rounds import begin_round
 from empathy_env.scaffold import SCAFFOLDS
+from empathy_env.seat import number as seat_number
 from empathy_env.speaker import Speech, phrases
 from empathy_env.trace import Said, canonical
 
@@ -701,8 +702,31 @@ class TestMeaning:
         assert talk.outcome == "left"
         assert not any(answer.present for answer in talk.turns[0].answers)
 
+    @pytest.mark.parametrize("name", cast_names())
+    def test_a_harsh_line_is_read_whatever_is_said_before_it(self, name):
+        task = Task(cast=name)
+        (cast,) = task.casts
+        asked = [f"{one}, that sounds hard. What was it like for you?" for one in cast.names]
+        for seed in range(4):
+            talk = after(task.begin(task.scenario(seed)), [{"supporter_0": t} for t in asked * 6])
+            for one in (one for turn in talk.turns for one in turn.others):
+                harsh = (
+                    line for to in cast.people[seat_number(one.seat)].toward for line in to.harsh
+                )
+                for line in (line for line in harsh if one.heard.endswith(line)):
+                    start = len(one.heard) - len(line)
+                    assert any(e.end > start for e in one.evidence), one.heard
+
     def test_a_round_in_which_nobody_speaks_says_so(self):
         task = task_of("couple", rule="round-robin", played=(0, 1))
         talk = after(task.begin(task.scenario(1)), [{"supporter_0": "Hello."}])
         assert talk.turns[0].others == ()
         assert talk.utterance == NOBODY
+
+
+def test_a_split_chooses_among_the_bundled_casts():
+    assert {cast.split for cast in Task(cast="split:train").casts} == {"train"}
+    sizes = [len(Task(cast=f"split:{split}").casts) for split in ("train", "dev", "test")]
+    assert sum(sizes) == len(Task(cast="all").casts)
+    with pytest.raises(UnknownName, match="training"):
+        Task(cast="split:training")

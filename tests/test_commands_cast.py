@@ -238,6 +238,10 @@ class TestNew:
         assert [row for row in rows if row[0] == "error" or row[2] == CAST_FILE] == []
         assert "same-story" not in {row[1] for row in rows}  # those of one cast may share one
 
+    def test_each_persons_file_speaks_of_that_person(self):
+        texts = blank_cast("four-walls", 3)
+        assert [name for name, text in texts.items() if "Jo" in text.split()] == ["jo.yaml"]
+
     def test_it_overwrites_nothing(self, tmp_path):
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / CAST_FILE).write_text("mine")
@@ -357,3 +361,4 @@ def test_the_bundled_casts_are_listed():
     table = call("list")
     assert table.exit_code == 0
     assert all(row["names"][0] in table.output for row in rows)
+    assert all(f" {row['id']} " in table.output for row in rows)  # whole, to be copied

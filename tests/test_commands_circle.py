@@ -94,6 +94,7 @@ class TestTheTable:
         result = run("circle", path)
         assert result.exit_code == 0, result.output
         assert "(no interval)" in result.output
+        assert "two-bakers: 1 talk, " in result.output
         assert "of fewer than 5 starts" in result.output
         assert "left out: 1 cut off by a fault, 1 without a round" in result.output
 
@@ -105,6 +106,8 @@ class TestTheTable:
         assert there.read_text() == "mine"
         wrong = run("circle", talks, "--out", tmp_path / "x.png")
         assert ".svg" in str(wrong.exception)
+        nowhere = run("circle", talks, "--out", tmp_path / "none" / "x.svg")
+        assert "x.svg: there is no folder" in str(nowhere.exception)
         empty = tmp_path / "empty.jsonl"
         empty.write_text("")
         assert "no talk with a round" in str(run("circle", empty).exception)
@@ -263,6 +266,7 @@ class TestPlay:
         result = run(*words, input="Radka, what happened?\nLachlan, and you?\n")
         assert result.exit_code == 0, result.output
         (trace,) = read_traces(path)
+        assert "[aside to Radka] ..." in result.output
         for seat, name in enumerate(("Radka", "Lachlan")):
             assert f"{name}: {trace.opening[seat][:40]}" in result.output
             emotion = trace.emotion(2, seat=seat)

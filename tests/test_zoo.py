@@ -392,6 +392,7 @@ def test_rewards_are_given_by_kind_and_a_function_may_ask_whose_it_is():
         ({"supporter": "own"}, "pays one user for their own part"),
         ({"user": "belief_need"}, "pays for one belief"),
         ({"user": "terminl"}, "Did you mean 'terminal'"),
+        ("terminal", "rewards='terminal': give a reward for each kind of seats"),
     ],
 )
 def test_a_reward_that_cannot_be_paid_is_refused(rewards, message):

@@ -45,7 +45,7 @@ app = typer.Typer(help="Casts: several people who talk in one room.", no_args_is
 
 TURNS: Final[dict[TurnRule, str]] = {
     "moderated": "those speak whom the agent calls by name",
-    "round-robin": "everybody speaks once in a round",
+    "round-robin": "those speak who are called by name; the others speak or pass",
     "addressed-next": "those speak whom the agent, or one of the others, calls by name",
     "free": "those speak who are called by name, and those who want to",
 }

@@ -66,7 +66,7 @@ def command(
         raise InvalidArgument(f"{files}: no talk with a round and without a fault")
     measured = {id: _measured(traces, seed) for id, traces in found.by_cast.items()}
     if path is not None:
-        panels = {f"{id}, {one.talks} talks": one.curves for id, one in measured.items()}
+        panels = {f"{id}, {_talks(one.talks)}": one.curves for id, one in measured.items()}
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(drawn(panels))
     if as_json:
@@ -85,6 +85,8 @@ def _check_out(path: Path) -> None:
         raise InvalidArgument(f"--out={path}: a name that ends in .svg is needed")
     if path.exists():
         raise InvalidArgument(f"--out={path} exists: give another name")
+    if not path.parent.is_dir():
+        raise InvalidArgument(f"--out={path}: there is no folder {path.parent}. Make it first")
 
 
 def _measured(traces: Sequence[Trace], seed: int) -> Measured:
@@ -128,7 +130,7 @@ def _print(id: str, one: Measured) -> None:
         for ending, given in zip(one.endings, one.attention.given, strict=True)
     ]
     columns = ("person", "final emotion", "left", "words, %", "help, %", "wait")
-    print_table(columns, rows, f"{id}: {one.talks} talks, 95 % intervals over starts")
+    print_table(columns, rows, f"{id}: {_talks(one.talks)}, 95 % intervals over starts")
     print_plain(f"mean of the people: {_shown(one.mean, 1)}")
     print_plain(f"worst off: {_shown(one.worst, 1)}")
     print_plain(f"evenness of attention (Jain's index): {_shown(one.attention.jain, 2)}")
@@ -158,6 +160,10 @@ def _print_left_out(measured: Mapping[str, Measured], found: Circles) -> None:
         print_plain(f"left out: {found.faults} cut off by a fault, {found.empty} without a round")
     if any(math.isnan(one.mean.low) for one in measured.values()):
         print_plain(f"no interval: of fewer than {FEWEST_STARTS} starts")
+
+
+def _talks(count: int) -> str:
+    return "1 talk" if count == 1 else f"{count} talks"
 
 
 def _percent(share: Interval) -> str:

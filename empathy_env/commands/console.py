@@ -24,7 +24,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     """Print a table; the values stand as they are."""
     table = Table(title=title or None, title_justify="left")
     for name in columns:
-        table.add_column(name, overflow="fold")
+        # An id that is broken in two cannot be copied.
+        table.add_column(name, overflow="fold", no_wrap=name == "id")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
     out.print(table)

@@ -90,7 +90,8 @@ def drawn(panels: Mapping[str, Sequence[Curve]]) -> str:
         f'<g transform="translate(0 {number * _HEIGHT})">{_panel(title, panel)}</g>'
         for number, (title, panel) in enumerate(panels.items())
     ]
-    size = f'width="{_WIDTH}" height="{_HEIGHT * len(panels)}"'
+    height = _HEIGHT * len(panels)
+    size = f'width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
     paper = '<rect width="100%" height="100%" fill="#ffffff"/>'
     return "\n".join((head, paper, *parts, "</svg>")) + "\n"

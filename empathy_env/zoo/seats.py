@@ -120,6 +120,11 @@ def load_rewards(
     Raises:
         InvalidArgument: If a kind of seats is unknown, or a reward cannot be paid to it.
     """
+    if given is not None and not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(
+            f"rewards={given!r}: give a reward for each kind of seats, such as "
+            '{"supporter": "terminal", "user": "own"}'
+        )
     chosen: dict[str, RewardSpec] = {SUPPORTER: "terminal", USER: "own", **(given or {})}
     for name in chosen:
         if name not in KINDS:

@@ -61,7 +61,7 @@ class CircleView:
         protocol: The constants of the mood's law.
         scaffold: What a policy writes before it speaks; a user's as well as a supporter's.
         system_prompt: What supporters are told; users are always told who they are.
-        max_turns: Rounds, at least 1; by default 6 for each of the people.
+        max_turns: Rounds, at least 1; by default 8 for each of the people.
         max_cycles: The same, by PettingZoo's name.
         max_chars: Longest text of a policy; what is beyond is cut.
         on_fault: "raise", or "truncate" for a NaN reward and `infos[agent]["fault"]`.

@@ -78,6 +78,7 @@ def test_the_picture_holds_a_line_and_a_band_for_each_person():
     texts = [text.text for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
     assert texts.count("Orla") == texts.count("Pavel") == 2
     assert "two-bakers" in texts
+    assert ElementTree.fromstring(picture).get("viewBox") == "0 0 640 600"  # it can be scaled
     lines, bands = points(picture, "polyline"), points(picture, "polygon")
     assert len(lines) == len(bands) == 4
     assert [len(line) for line in lines] == [5] * 4
