@@ -16,6 +16,8 @@ if __name__ == "__main__":  # agents lie beside this file, and one is named rand
     sys.path[:] = [one for one in sys.path if one != os.path.dirname(os.path.abspath(__file__))]
 
 import argparse
+import ast
+import inspect
 import json
 import math
 import shutil
@@ -31,6 +33,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 import torch
+import yaml
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -38,7 +41,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from empathy_env.appraiser import RuleAppraiser
 from empathy_env.audit import HELD_OUT, SECOND_READER
 from empathy_env.episode import Episode
-from empathy_env.errors import InvalidArgument
+from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.group import ALIKE, final_emotion
 from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
 from empathy_env.measures.noise import retest
@@ -54,6 +57,8 @@ class Args:
     """Folder or name of the model to begin with; it is also the reference of the KL."""
     out: str
     """Folder for checkpoints and the log."""
+    preset: str = ""
+    """Values of `rlver.yaml` to begin with, such as "grpo-think"; what is given beside it wins."""
     seed: int = 1
     """Key of all that is drawn."""
     steps: int = 50
@@ -70,6 +75,10 @@ class Args:
     """Preset of the users."""
     user: str = "code"
     """The user: "code", or the spec of a backend."""
+    protocol: str = "appraisal-v1"
+    """The law of the mood in training; evaluations have their own."""
+    scaffold: str = "plain"
+    """What is written before something is said, such as "think-then-say"."""
     reward: str = "terminal"
     """What is paid; with `turn` advantages one that pays each turn, such as "delta"."""
     system_prompt: str = "default"
@@ -98,6 +107,10 @@ class Args:
     trains the whole model."""
     dtype: str = "float32"
     """Of the weights, "float32" or "bfloat16"; the latter with LoRA, whose own stay in float32."""
+    device: str = "cpu"
+    """Where the model is, such as "cuda"; only on the CPU is a resumed run the same to the bit."""
+    warmup: int = 0
+    """Steps in which the learning rate rises to `lr`."""
     grad_norm: float = 1.0
     """The gradient is cut to this norm."""
     micro: int = 8
@@ -237,6 +250,15 @@ def bootstrap(values: Sequence[float], clusters: Sequence[str], seed: int) -> In
     return cluster_bootstrap(by, seed=seed)
 
 
+def pace(step: int, warmup: int) -> float:
+    """Return the share of the learning rate, in (0, 1]; it rises in equal parts.
+
+    >>> pace(0, 0), pace(0, 4), pace(9, 4)
+    (1.0, 0.25, 1.0)
+    """
+    return min(1.0, (step + 1) / warmup) if warmup else 1.0
+
+
 # ---- playing
 
 
@@ -246,6 +268,8 @@ def environment(args: Args, seats: int, group_size: int, **changed: Any) -> Any:
         "personas": args.personas,
         "difficulty": args.difficulty,
         "user": args.user,
+        "protocol": args.protocol,
+        "scaffold": args.scaffold,
         "reward": args.reward,
         "system_prompt": args.system_prompt,
         "max_turns": args.turns,
@@ -301,6 +325,7 @@ def sampled(
     longest, end = max(map(len, prompts)), tokenizer.eos_token_id
     ids = torch.tensor([[end] * (longest - len(one)) + list(one) for one in prompts])
     seen = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in prompts])
+    ids, seen = ids.to(model.device), seen.to(model.device)
     places = (seen.cumsum(1) - 1).clamp(min=0)
     found: list[tuple[list[int], list[float]]] = [([], []) for _ in prompts]
     going, past = torch.ones(len(prompts), dtype=torch.bool), None
@@ -314,15 +339,16 @@ def sampled(
             logits_to_keep=1,
         )
         past = out.past_key_values
-        chances = (out.logits[:, -1].float() / args.temperature).log_softmax(-1)
-        ids = torch.multinomial(chances.exp(), 1, generator=generator)
-        for row, token in enumerate(ids[:, 0].tolist()):
+        chances = (out.logits[:, -1].float() / args.temperature).log_softmax(-1).cpu()
+        drawn = torch.multinomial(chances.exp(), 1, generator=generator)
+        for row, token in enumerate(drawn[:, 0].tolist()):
             if going[row]:
                 found[row][0].append(token)
                 found[row][1].append(float(chances[row, token]))
-        going &= ids[:, 0] != end
+        going &= drawn[:, 0] != end
         if not going.any():
             break
+        ids = drawn.to(model.device)
         seen = torch.cat([seen, torch.ones_like(ids)], 1)
         places = places[:, -1:] + 1
     return found
@@ -335,19 +361,20 @@ def chances_of(model: Any, talks: Sequence[Tokens], temperature: float) -> torch
     """Return the log-probability of each token of each completion, (talks, tokens), padded."""
     longest = max(len(talk.ids) for talk in talks)
     # Padded on the right: what is behind the end is never looked at by what is before it.
-    ids = torch.tensor([talk.ids + [0] * (longest - len(talk.ids)) for talk in talks])
+    rows = [talk.ids + [0] * (longest - len(talk.ids)) for talk in talks]
+    ids = torch.tensor(rows, device=model.device)
     first = min(len(talk.prompt) for talk in talks) - 1
     kept = model(input_ids=ids, logits_to_keep=longest - first).logits[:, :-1]
     logits = kept.float() / temperature
     # Like log_softmax and gather, without a second tensor as large as the vocabulary.
     chosen = logits.gather(2, ids[:, first + 1 :, None])[..., 0] - logits.logsumexp(2)
     width = max(len(talk.completion) for talk in talks)
-    rows = [
+    parts = [
         torch.nn.functional.pad(chosen[row, start:end], (0, width - (end - start)))
         for row, talk in enumerate(talks)
         for start, end in [(len(talk.prompt) - 1 - first, len(talk.ids) - 1 - first)]
     ]
-    return torch.stack(rows)
+    return torch.stack(parts)
 
 
 def padded(rows: Sequence[Sequence[float]]) -> torch.Tensor:
@@ -391,10 +418,10 @@ def learn(
                 known = chances_of(reference, tokens, args.temperature)
             loss, kl = objective(
                 chances_of(model, tokens, args.temperature),
-                padded([one.logprobs for one in tokens]),
+                padded([one.logprobs for one in tokens]).to(args.device),
                 known,
-                padded([credit for _, credit in part]),
-                padded([one.mask for one in tokens]),
+                padded([credit for _, credit in part]).to(args.device),
+                padded([one.mask for one in tokens]).to(args.device),
                 clip=args.clip,
                 kl=args.kl,
             )
@@ -516,7 +543,7 @@ def loaded(args: Args, folder: Path | None = None) -> Any:
                 model = peft.get_peft_model(model, config)
         else:
             model = peft.PeftModel.from_pretrained(model, str(folder), is_trainable=True)
-    return model.eval()
+    return model.eval().to(args.device)
 
 
 def opened(args: Args) -> State:
@@ -532,7 +559,7 @@ def opened(args: Args) -> State:
     )
     if not args.resume:
         return State(model, optimizer, 0, {})
-    kept = torch.load(folder / "state.pt", weights_only=True)
+    kept = torch.load(folder / "state.pt", weights_only=True, map_location=args.device)
     for name, value in asdict(args).items():
         if name not in FREE and kept["args"][name] != value:
             raise InvalidArgument(
@@ -543,21 +570,52 @@ def opened(args: Args) -> State:
     return State(model, optimizer, kept["step"], kept["base"])
 
 
+PRESETS = Path(__file__).with_name("rlver.yaml")
+
+
+def preset_of(name: str) -> dict[str, Any]:
+    """Return the values of a preset for this script, by argument.
+
+    Raises:
+        UnknownName: If this script has no such preset.
+    """
+    held = yaml.safe_load(PRESETS.read_text("utf-8"))
+    own = {one: parts for one, parts in held["presets"].items() if parts[0] == Path(__file__).stem}
+    if name not in own:
+        raise UnknownName.among("preset", name, own)
+    return {
+        argument: given["value"]
+        for part in own[name]
+        for argument, given in held["parts"].get(part, {}).items()
+    }
+
+
 def parsed(argv: Sequence[str] | None) -> Args:
-    """Return the arguments of a command line."""
+    """Return the arguments of a command line; what it gives wins over its preset."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     kinds: dict[str, Any] = {"int": int, "float": float, "str": str}
+    said = meanings()
     for one in fields(Args):
         name, kind = f"--{one.name.replace('_', '-')}", str(one.type)
-        if kind == "bool":
-            parser.add_argument(name, action="store_true")
-        elif one.default is MISSING:
-            parser.add_argument(name, type=kinds[kind], required=True)
-        else:
-            parser.add_argument(
-                name, type=kinds[kind], default=one.default, help=f"({one.default})"
-            )
-    return checked(Args(**vars(parser.parse_args(argv))))
+        default = "" if one.default is MISSING or kind == "bool" else f" ({one.default})"
+        text = f"{said[one.name]}{default}".replace("%", "%%")
+        how: dict[str, Any] = {"action": "store_true"} if kind == "bool" else {"type": kinds[kind]}
+        parser.add_argument(name, default=argparse.SUPPRESS, help=text, **how)
+    given = vars(parser.parse_args(argv))
+    values = {**(preset_of(given["preset"]) if given.get("preset") else {}), **given}
+    for one in fields(Args):
+        if one.default is MISSING and one.name not in values:
+            parser.error(f"give --{one.name}")
+    return checked(Args(**values))
+
+
+def meanings() -> dict[str, str]:
+    """Return what each argument means: the text below its field."""
+    body = ast.parse(inspect.getsource(Args)).body[0].body[1:]  # type: ignore[attr-defined]
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in zip(body[::2], body[1::2], strict=True)
+    }
 
 
 def checked(args: Args) -> Args:
@@ -659,6 +717,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         seeds = [first + seat // args.group_size for seat in range(envs.num_envs)]
         talks = rollout(model, template, envs, seeds, key("dice", args.seed, step), args)
         figures: dict[str, Any] = figures_of(talks)
+        for one in optimizer.param_groups:
+            one["lr"] = args.lr * pace(step, args.warmup)
         figures |= learn(model, reference, optimizer, talks, args)
         figures["seconds"] = time.monotonic() - begun
         tell(line(step + 1, figures, args))
