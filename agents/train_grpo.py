@@ -168,8 +168,8 @@ def standardised(values: Sequence[float], floor: float) -> list[float]:
 
     The standard deviation is that of the group itself (divided by n).
 
-    >>> standardised([0.0, 2.0], 0.1), standardised([0.0, 0.02], 0.1)
-    ([-1.0, 1.0], [-0.1, 0.1])
+    >>> standardised([0.0, 2.0], 0.1), standardised([0.0, 0.5], 0.5)
+    ([-1.0, 1.0], [-0.5, 0.5])
     """
     mean = math.fsum(values) / len(values)
     spread = math.sqrt(math.fsum((one - mean) ** 2 for one in values) / len(values))
@@ -689,13 +689,14 @@ class Log:
 def figures_of(talks: Sequence[Played]) -> dict[str, float]:
     """Return what a step's talks were like; faults are counted and nothing else of them is."""
     valid = [talk for talk in talks if talk.valid]
-    count = max(1, len(valid))
-    return {
-        "reward": math.fsum(math.fsum(talk.rewards) for talk in valid) / count,
-        "emotion": math.fsum(talk.emotion for talk in valid) / count,
-        "turns": sum(len(talk.rewards) for talk in valid) / count,
-        "sampled_tokens": sum(sum(talk.tokens.mask) for talk in valid) / count,
-        "faults": float(len(talks) - len(valid)),
+    faults = {"faults": float(len(talks) - len(valid))}
+    if not valid:
+        return faults  # there is no reward, not one of 0
+    return faults | {
+        "reward": math.fsum(math.fsum(talk.rewards) for talk in valid) / len(valid),
+        "emotion": math.fsum(talk.emotion for talk in valid) / len(valid),
+        "turns": sum(len(talk.rewards) for talk in valid) / len(valid),
+        "sampled_tokens": sum(sum(talk.tokens.mask) for talk in valid) / len(valid),
     }
 
 
@@ -732,12 +733,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def line(step: int, figures: dict[str, Any], args: Args) -> str:
     """Return a step in one line."""
-    return (
-        f"step {step}/{args.steps} reward {figures['reward']:.3f} emotion {figures['emotion']:.1f} "
-        f"turns {figures['turns']:.1f} KL {figures.get('kl', 0.0):.4f} "
-        f"skipped {figures['skipped_groups']:.0f}/{args.groups} faults {figures['faults']:.0f} "
-        f"{figures['seconds']:.0f} s"
-    )
+    known = {name: figures.get(name, math.nan) for name in LINE}
+    shown = " ".join(LINE[name].format(value) for name, value in known.items())
+    return f"step {step}/{args.steps} {shown}"
+
+
+LINE = {
+    "reward": "reward {:.3f}",
+    "emotion": "emotion {:.1f}",
+    "turns": "turns {:.1f}",
+    "kl": "KL {:.4f}",
+    "skipped_groups": "skipped {:.0f}",
+    "faults": "faults {:.0f}",
+    "seconds": "{:.0f} s",
+}
+"""How figures are shown; one that there is not is shown as nan."""
 
 
 if __name__ == "__main__":

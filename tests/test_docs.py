@@ -77,6 +77,7 @@ GENERATED = {
     "library_page": "persona-library.md",
     "personas_page": "personas.md",
     "talks_page": "talks.md",
+    "training_page": "training.md",
 }
 
 
