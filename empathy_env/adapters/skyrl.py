@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import partialmethod
 from typing import Any
 
 from empathy_env.episode import Episode, Task
@@ -30,7 +30,7 @@ from empathy_env.trace import Trace
 try:
     from skyrl_gym.envs.base_text_env import BaseTextEnv
     from skyrl_gym.envs.registration import register as _register
-except ImportError as error:
+except ModuleNotFoundError as error:
     raise MissingExtra.of("empathy_env.adapters.skyrl", "skyrl") from error
 
 Listener = Callable[[Trace], None]
@@ -44,7 +44,9 @@ def register(task: Task, *, name: str = ENV_CLASS, on_trace: Listener | None = N
     Raises:
         skyrl_gym.error.RegistrationError: If the name is taken.
     """
-    _register(name, entry_point=partial(EmpathyEnv, task, on_trace=on_trace))
+    opened = partialmethod(EmpathyEnv.__init__, task, on_trace=on_trace)
+    # A class: SkyRL asks it for the means of metrics, when no environment is there any more.
+    _register(name, entry_point=type("EmpathyEnv", (EmpathyEnv,), {"__init__": opened}))
 
 
 def rows(task: Task, seeds: Iterable[int], *, name: str = ENV_CLASS) -> Iterator[dict[str, Any]]:

@@ -1,13 +1,11 @@
-"""Verifiers v1 (extra `verifiers`), and so prime-rl: a taskset, its environment, its harness.
-
-The library keeps the chat, the tokens and the groups; users are awaited on its event loop.
-"""
+"""Verifiers v1 (extra `verifiers`), and so prime-rl: a taskset, its environment, its harness."""
 
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUntypedBaseClass=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
-from collections import Counter
+import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -20,7 +18,6 @@ from empathy_env.episode import Episode, Task
 from empathy_env.errors import Cancelled, Fault, InvalidArgument, MissingExtra
 from empathy_env.messages import from_system
 from empathy_env.scenario import Scenario
-from empathy_env.trace import Trace
 
 try:
     import verifiers.v1 as vf
@@ -28,18 +25,11 @@ try:
 except ImportError as error:
     raise MissingExtra.of("empathy_env.adapters.verifiers:", "verifiers") from error
 
-__all__ = ["EmpathyEnv", "EmpathyHarness", "EmpathyTaskset", "trace_of"]
+__all__ = ["EmpathyEnv", "EmpathyHarness", "EmpathyTaskset"]
 
 
 class EmpathyConfig(vf.TasksetConfig):
-    """Which scenarios, and how they are played.
-
-    Attributes:
-        settings: Arguments of `empathy_env.episode.Task`, but for the system prompt.
-        seed: Of the first task; the others have the next ones.
-        tasks: How many there are, at least 1; None never ends.
-        rows: Or a file of scenarios: the JSON of `Scenario.to_row`, a line each.
-    """
+    """Scenarios: `tasks` seeds from `seed` on, or a file of `rows`; `settings` are of `Task`."""
 
     settings: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
     seed: int = 0
@@ -62,9 +52,12 @@ class EmpathyTaskset(vf.Taskset[EmpathyTask, EmpathyConfig]):
 
     def __init__(self, config: EmpathyConfig):
         super().__init__(config)
+        if config.rows is not None and config.tasks is not None:
+            raise InvalidArgument("Cannot have both rows= and tasks=: give one of them")
         told = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
         self.system_prompt = None  # each task has it, with the scaffold's part
-        self.game = Task(**config.settings, **told)
+        self.game = Task(**config.settings | told)
+        self.members: defaultdict[str, Iterator[int]] = defaultdict(count)
         self.INFINITE = config.rows is None and config.tasks is None
 
     def load(self) -> Iterator[EmpathyTask]:
@@ -74,9 +67,8 @@ class EmpathyTaskset(vf.Taskset[EmpathyTask, EmpathyConfig]):
         lines = filter(str.strip, rows.read_text("utf-8").split("\n")) if rows else ()
         given = (self.game.open(scenario=json.loads(line)).trace.scenario for line in lines)
         for scenario in given if rows else map(self.game.scenario, seeds):
-            name, told = scenario.episode_id, self.game.system_prompt
-            one = EmpathyData(name=name, system_prompt=told, scenario=scenario.to_row())
-            yield EmpathyTask(one, self.config.task)
+            told, row = self.game.system_prompt, scenario.to_row()
+            yield EmpathyTask(EmpathyData(system_prompt=told, scenario=row), self.config.task)
 
 
 class EmpathyEnvConfig(vf.EnvConfig):
@@ -88,16 +80,11 @@ class EmpathyEnvConfig(vf.EnvConfig):
 class EmpathyEnv(vf.Env[EmpathyEnvConfig]):
     """Each talk is an episode of the library, with one trace."""
 
-    def __init__(self, config: EmpathyEnvConfig):
-        super().__init__(config)
-        self.begun: Counter[str] = Counter()
-
     async def run(self, task: EmpathyTask, agents: Any) -> None:
         """Play a talk to its end. After any error the library drops the episode.
 
         Raises:
             Fault: If machinery failed, or if a limit of the library ended the talk.
-            InvalidArgument: If the chat template changes earlier turns.
         """
         episode = self._opened(task)
         async with agents.agent.interaction(task) as talk:
@@ -111,16 +98,19 @@ class EmpathyEnv(vf.Env[EmpathyEnvConfig]):
                 named = replace(episode.trace, agent=talk.trace.agent.config.model or "")
                 talk.trace.rewards |= dict.fromkeys(named.rewards)
                 talk.trace.info |= {"empathy": named.to_json(), "turn_rewards": episode.rewards}
+        talk.trace.record_metric("samples", samples := talk.trace.num_branches)
+        if samples > 1:
+            why = "earlier turns do not stay as they were: set renderer.name to the model's own"
+            warnings.warn(f"one talk became {samples} samples, for {why}", stacklevel=1)
         for name, values in named.rewards.items():
             talk.trace.record_reward(name, sum(filter(None, values)), named.weights[name])
 
     def _opened(self, task: EmpathyTask) -> Episode:
         """Open a talk; those of one task share the start, and `member` tells them apart."""
         scenario, told = Scenario.from_row(task.data.scenario), task.data.system_prompt
-        member = scenario.member + self.begun[task.key]
-        self.begun[task.key] += 1
+        member = scenario.member + next(self.taskset.members[task.key])
         talk = self.taskset.game.begin(replace(scenario, member=member))
-        if told != talk.room.system_prompt:  # the library can search for better ones
+        if told and told != talk.room.system_prompt:  # the library can search for better ones
             system, room = (from_system(told),), replace(talk.room, system_prompt=told)
             talk = replace(talk, room=room, messages=(*system, *talk.spoken))
         return Episode(self.taskset.game, talk)
@@ -136,18 +126,8 @@ def _said(segment: Any, trace: Any) -> str:
     if segment.terminated:
         why = trace.last_error or trace.stop_condition
         raise Cancelled(f"the agent's side ended before the talk did, which has no value: {why}")
-    if trace.num_branches > 1:
-        why = (
-            "one talk would be several samples: give a renderer that keeps them, thoughts included"
-        )
-        raise InvalidArgument(f"the chat template changes earlier turns, and so {why}")
     thought, words = segment.messages[-1].reasoning_content, segment.messages[-1].content or ""
     return f"<think>{thought}</think>{words}" if thought else words
-
-
-def trace_of(trace: Any) -> Trace:
-    """Return the talk's own trace, for `verify`, reports and measures."""
-    return Trace.from_json(trace.info["empathy"])
 
 
 class EmpathyHarness(vf.Harness[vf.HarnessConfig]):
@@ -162,10 +142,9 @@ class EmpathyHarness(vf.Harness[vf.HarnessConfig]):
         system, messages = self.resolve_prompt(data)
         chat = [] if system is None else [from_system(system)]
         body = {"model": ctx.model, "messages": [*chat, *map(message_to_wire, messages or ())]}
-        headers = {"Authorization": f"Bearer {secret}"}
-        limit = aiohttp.ClientTimeout(total=None)  # the library has limits of its own
+        key, limit = {"Authorization": f"Bearer {secret}"}, aiohttp.ClientTimeout()  # none here
         async with (
-            aiohttp.ClientSession(timeout=limit, headers=headers) as session,
+            aiohttp.ClientSession(headers=key, timeout=limit) as session,
             session.post(f"{endpoint}/chat/completions", json=body) as reply,
         ):
             return vf.ProgramResult(int(reply.status != 200), "", await reply.text())

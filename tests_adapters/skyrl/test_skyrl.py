@@ -1,22 +1,28 @@
 """SkyRL-gym drives the same talks, pays the same, and hears of no thoughts."""
 
+import asyncio
 import json
 import re
+import shlex
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import skyrl_gym
+from chatml import END, FORGETS, chat_of, encoded, scripted, spans, tokenizer
 from conformance import REPLIES, ROWS, SECRET, SETTINGS, expected, record
 from failing import CUE, failing_task
 from skyrl_gym.envs.registration import deregister, registry
+from standins import skyrl as published
 
 from empathy_env import Task, verify
 from empathy_env.adapters import skyrl
 from empathy_env.errors import InvalidArgument, TimedOut
 
 PAGE = Path(__file__).parents[2] / "docs" / "adapters" / "skyrl.md"
+Generator, Config = published()
 
 
 @pytest.fixture
@@ -57,6 +63,98 @@ def test_the_same_talks_as_through_gym_make(registered):
         assert env.get_metrics()[f"ended_{want.trace.outcome}"] == 1.0
     assert [record(trace) for trace in traces] == [want.record for want in expected()]
     assert all(verify(trace).consistent for trace in traces)
+
+
+class Engine:
+    """What SkyRL's inference engine is to its loop: `say` makes the turn of the tokens so far."""
+
+    def __init__(self, say=scripted, end=END):
+        self.say, self.end, self.calls = say, end, []
+
+    async def generate(self, asked, model=None):
+        [prompt] = asked["prompt_token_ids"]
+        self.calls.append(list(prompt))
+        words = self.say(prompt)
+        ids = encoded(words + self.end)
+        return {
+            "responses": [words],
+            "response_ids": [ids],
+            "stop_reasons": ["stop"],
+            "response_logprobs": [[-float(n + 1) for n in range(len(ids))]],
+        }
+
+    async def finish_session(self, session_id):
+        pass
+
+
+def config(*lines):
+    """Return SkyRL's own config, of lines as they are given to it."""
+    return Config.from_cli_overrides(["generator.max_turns=10", *lines])
+
+
+def generated(rows, engine=None, *lines):
+    """Return the samples that SkyRL's own loop makes of rows, all of them together."""
+    settings = config("generator.max_input_length=30000", *lines)
+    loop = Generator(
+        settings.generator, settings.environment.skyrl_gym, engine or Engine(), tokenizer()
+    )
+    rows = list(rows)
+    asked = {
+        "prompts": [row["prompt"] for row in rows],
+        "env_classes": [row["env_class"] for row in rows],
+        "env_extras": [{k: row[k] for k in row if k != "prompt"} for row in rows],
+    }
+    return asyncio.run(loop.generate(asked, disable_tqdm=True))
+
+
+def as_rows(scenarios):
+    """Return a data set's rows of scenarios."""
+    shown = [{"role": "user", "content": "This is not read."}]
+    return [
+        {"prompt": shown, "env_class": "empathy", "scenario": json.dumps(one)} for one in scenarios
+    ]
+
+
+def test_skyrls_own_loop_masks_what_was_sampled_token_by_token(registered):
+    traces = []
+    registered(Task(**SETTINGS), on_trace=traces.append)
+    made = generated(as_rows(ROWS))
+    for number, want in enumerate(expected()):
+        raw = [turn.raw for turn in want.trace.turns]
+        heard = [m["content"] for m in want.messages[2:-1] if m["role"] == "user"]
+        between = [f"\n<|im_start|>user\n{words}{END}\n<|im_start|>assistant\n" for words in heard]
+        runs = [(1, words + END) for words in raw]
+        for place, words in enumerate(between):
+            runs.insert(2 * place + 1, (0, words))
+        assert chat_of(made["prompt_token_ids"][number]) == want.messages[:2]
+        assert spans(made["response_ids"][number], made["loss_masks"][number]) == runs
+        assert not any(SECRET in words for words in between)
+        given = [-float(n + 1) for words in raw for n in range(len(encoded(words + END)))]
+        kept = [*zip(made["loss_masks"][number], made["rollout_logprobs"][number], strict=True)]
+        assert [value for bit, value in kept if bit] == given
+        assert {value for bit, value in kept if not bit} <= {0.0}
+    assert sorted(map(record, traces)) == sorted(want.record for want in expected())
+
+
+def test_skyrls_own_loop_pays_each_turn_on_its_last_token(registered):
+    registered(Task(**SETTINGS))
+    made = generated(as_rows(ROWS))
+    for number, want in enumerate(expected()):
+        paid, end = [0.0] * len(made["response_ids"][number]), -1
+        for turn, reward in zip(want.trace.turns, want.rewards, strict=True):
+            end = made["loss_masks"][number].index(1, end + 1) - 1 + len(encoded(turn.raw + END))
+            paid[end] = reward
+        assert made["rewards"][number] == pytest.approx(paid)
+        assert sum(paid) == pytest.approx(want.total)
+
+
+def test_skyrls_metrics_are_the_means_over_the_talks(registered):
+    registered(Task(**SETTINGS))
+    metrics = generated(as_rows(ROWS))["rollout_metrics"]
+    left = sum(want.trace.outcome == "left" for want in expected()) / len(ROWS)
+    turns = sum(len(want.rewards) for want in expected()) / len(ROWS)
+    assert metrics["environment/ended_left"] == left > 0
+    assert metrics["environment/turns"] == turns
 
 
 def test_what_the_user_says_after_the_end_is_no_observation(registered):
@@ -127,14 +225,75 @@ def test_a_name_that_is_taken_is_refused(registered):
         registered(Task(**SETTINGS), name="two")
 
 
-def test_the_code_of_the_page_runs(tmp_path, monkeypatch, registered):
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The page's files, run one after the other in a folder of their own."""
     monkeypatch.chdir(tmp_path)
-    code = re.findall(r"^```text\n(# .+?\.py\n.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
     module = ModuleType("page")
-    for text in code:
-        exec(compile(text, str(PAGE), "exec"), module.__dict__)
-    registered(Task(**module.TASK))
-    row = json.loads((tmp_path / "train.json").read_text("utf-8").splitlines()[0])
+    for code in re.findall(
+        r"^```text\n(# .+?\.py\n.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S
+    ):
+        exec(compile(code, str(PAGE), "exec"), module.__dict__)
+    return module
+
+
+def test_the_pages_data_sets_open_talks(page, registered):
+    registered(Task(**page.TASK))
+    row = json.loads(Path("train.json").read_text("utf-8").splitlines()[0])
     assert len(driven(["How are you?"] * 10, row)[2]) > 1
-    held_out = (tmp_path / "held-out.json").read_text("utf-8")
-    assert len(held_out.splitlines()) == 64
+    assert len(Path("held-out.json").read_text("utf-8").splitlines()) == 64
+
+
+def lines_of_the_page():
+    """Return what the page's command gives to SkyRL's config."""
+    command = re.search(
+        r"^python main_empathy\.py \\\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S
+    )
+    return shlex.split(command[1].replace("\\\n", " "))
+
+
+def test_the_pages_command_is_one_that_skyrls_config_takes():
+    made = config(*lines_of_the_page())
+    assert (made.environment.env_class, made.generator.n_samples_per_prompt) == ("empathy", 8)
+    assert made.data.val_data == ["held-out.json"]
+    assert made.trainer.algorithm.loss_reduction == "sequence_mean"
+    assert made.generator.max_input_length == 8192
+    with pytest.raises(ValueError, match="max_trunes"):
+        config("generator.max_trunes=10")
+
+
+@pytest.mark.parametrize("template", [None, FORGETS])
+def test_the_pages_entry_point_trains_on_the_task_and_refuses_a_template(
+    page, template, registered, monkeypatch
+):
+    trained = []
+
+    class Experiment:
+        def __init__(self, settings):
+            self.settings = settings
+
+        def run(self):
+            row = next(skyrl.rows(Task(**page.TASK), [3]))
+            trained.append(driven(["How are you?"], row)[1][0])
+
+    def remote(**options):
+        return lambda function: SimpleNamespace(remote=function)
+
+    known = {
+        "ray": {"remote": remote, "get": lambda result: result},
+        "skyrl.train.entrypoints.main_base": {"BasePPOExp": Experiment},
+        "skyrl.train.utils": {"validate_cfg": lambda settings: None},
+        "skyrl.train.utils.utils": {"initialize_ray": lambda settings: None},
+    }
+    for name, names in known.items():
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(**names))
+    tokenizer(*filter(None, [template])).save_pretrained("model")
+    lines = [*lines_of_the_page(), "trainer.policy.model.path=model"]
+    monkeypatch.setattr(sys, "argv", ["main_empathy.py", *lines])
+    if template:
+        with pytest.raises(InvalidArgument, match="changes a thought"):
+            page.main()
+        assert not trained
+        return
+    page.main()
+    assert trained == Task(**page.TASK).open(seed=3).messages[:1]
