@@ -17,7 +17,6 @@ if __name__ == "__main__":  # agents lie beside this file, and one is named rand
 
 import argparse
 import json
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -25,7 +24,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
@@ -36,6 +34,7 @@ from empathy_env import Task
 from empathy_env.adapters.trl import Talk, rollout, rows
 from empathy_env.errors import InvalidArgument
 from empathy_env.group import final_emotion
+from empathy_env.measures.bootstrap import Interval, cluster_bootstrap
 
 
 @dataclass(frozen=True)
@@ -80,14 +79,6 @@ class Args:
     """Talks of an evaluation; always the same starts."""
 
 
-class Estimate(NamedTuple):
-    """A mean with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
 class Ended(NamedTuple):
     """How a talk ended."""
 
@@ -103,20 +94,12 @@ def key(*parts: object) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
-def bootstrap(values: Sequence[float], clusters: Sequence[str], seed: int) -> Estimate:
-    """Return the mean and its 95 % interval over personas, 2000 resamples of whole personas.
-
-    Talks with one persona are alike, so personas are drawn, each with all its talks.
-    """
+def bootstrap(values: Sequence[float], clusters: Sequence[str], seed: int) -> Interval:
+    """Return the mean and its 95 % interval over personas: talks with one of them are alike."""
     by: dict[str, list[float]] = defaultdict(list)
     for value, cluster in zip(values, clusters, strict=True):
         by[cluster].append(value)
-    sums = np.array([math.fsum(one) for one in by.values()])
-    counts = np.array([len(one) for one in by.values()])
-    drawn = np.random.default_rng(seed).integers(len(by), size=(2000, len(by)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(math.fsum(values) / len(values), float(low), float(high))
+    return cluster_bootstrap(by, seed=seed)
 
 
 # ---- what TRL is given
@@ -249,7 +232,7 @@ def evaluated(trainer: GRPOTrainer, emotion: Emotion, args: Args) -> dict[str, l
     return found
 
 
-def compared(now: Sequence[Ended], base: Sequence[Ended], seed: int) -> dict[str, Estimate]:
+def compared(now: Sequence[Ended], base: Sequence[Ended], seed: int) -> dict[str, Interval]:
     """Return the mean final emotion, and how much it is above the base's, start by start."""
     before = {one.start: one.emotion for one in base}
     pairs = [(one, one.emotion - before[one.start]) for one in now if one.start in before]

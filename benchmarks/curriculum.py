@@ -29,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -86,14 +87,14 @@ LEARNERS = (
 )
 
 
-class Arm:
+class Arm(ABC):
     """Which cells are practised."""
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
         """Return the place of a cell, and how large a group."""
-        raise NotImplementedError
 
-    def observe(self, groups: Sequence[tuple[int, Group]]) -> None:
+    def observe(self, groups: Sequence[tuple[int, Group]]) -> None:  # noqa: B027
         """Take in a step's groups."""
 
 
