@@ -45,7 +45,7 @@ def rollout(
     ] = None,
     cast: Annotated[
         str | None,
-        typer.Option(help="Several people at once: a cast's name, a path to YAML, or all."),
+        typer.Option(help="Several people at once: a cast's name or YAML file, split:dev, or all."),
     ] = None,
     user: Annotated[
         str, typer.Option(help="Who plays the user: code, or a model such as openai:MODEL@URL.")
