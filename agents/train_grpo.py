@@ -24,6 +24,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -402,35 +403,50 @@ def lessons(talks: Sequence[Played], args: Args) -> tuple[list[tuple[Played, lis
     return chosen, skipped
 
 
+def without_lora(model: Any, args: Args) -> Any:
+    """Return a context in which the model is the one that was begun with."""
+    return model.disable_adapter() if args.lora else nullcontext()
+
+
 def learn(
     model: Any, reference: Any, optimizer: Any, talks: Sequence[Played], args: Args
 ) -> dict[str, float]:
     """Take one step (`epochs` of them) on the talks; return what is worth logging."""
     chosen, skipped = lessons(talks, args)
     logged = {"skipped_groups": float(skipped), "learnt_talks": float(len(chosen))}
-    for _ in range(args.epochs if chosen else 0):
+    before: dict[int, torch.Tensor] = {}
+    for epoch in range(args.epochs if chosen else 0):
         optimizer.zero_grad()
-        kls = 0.0
+        kls = apart = 0.0
         for start in range(0, len(chosen), args.micro):
             part = chosen[start : start + args.micro]
             tokens = [talk.tokens for talk, _ in part]
-            with torch.no_grad():
+            mask = padded([one.mask for one in tokens]).to(args.device)
+            with torch.no_grad(), without_lora(reference, args):
                 known = chances_of(reference, tokens, args.temperature)
+            now = chances_of(model, tokens, args.temperature)
+            # Not the sampler's own: in bfloat16 it rounds otherwise, and ratios would begin off 1.
+            before.setdefault(start, now.detach())
             loss, kl = objective(
-                chances_of(model, tokens, args.temperature),
-                padded([one.logprobs for one in tokens]).to(args.device),
+                now,
+                before[start],
                 known,
                 padded([credit for _, credit in part]).to(args.device),
-                padded([one.mask for one in tokens]).to(args.device),
+                mask,
                 clip=args.clip,
                 kl=args.kl,
             )
             # Each talk has one weight, however many turns and tokens it has.
             (loss.sum() / len(chosen)).backward()
             kls += float(kl.sum())
+            sampler = padded([one.logprobs for one in tokens]).to(args.device)
+            off = (now.detach() - sampler).abs() * mask
+            apart += float((off.sum(1) / mask.sum(1).clamp(min=1)).sum())
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), args.grad_norm)
         optimizer.step()
         logged |= {"kl": kls / len(chosen), "gradient": float(norm)}
+        if epoch == 0:
+            logged["sampler_gap"] = apart / len(chosen)
     return logged
 
 
@@ -705,8 +721,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parsed(argv)
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     template = ChatTemplate(tokenizer)
-    reference = loaded(replace(args, lora=0))
     model, optimizer, done, base = opened(args)
+    reference = model if args.lora else loaded(args)
     envs = environment(args, args.groups * args.group_size, args.group_size)
     log = Log(args)
     log.keep(done)

@@ -173,6 +173,8 @@ class Lesson(NamedTuple):
     """A talk to learn from, and what was thought of it before the step."""
 
     talk: Played
+    before: list[float]
+    """Log-probability of each token of the completion under the policy that sampled it."""
     reference: list[float]
     """Log-probability of each token of the completion under the reference."""
     values: list[float]
@@ -513,6 +515,7 @@ def padded(rows: Sequence[Sequence[float]]) -> torch.Tensor:
 def lessons(state: State, reference: Any, talks: Sequence[Played], args: Args) -> list[Lesson]:
     """Return the talks to learn from, with what is thought of them now; faults are left out."""
     valid = [talk for talk in talks if talk.valid]
+    before: list[list[float]] = []
     known: list[list[float]] = []
     values: list[list[float]] = []
     for start in range(0, len(valid), args.micro):
@@ -522,6 +525,8 @@ def lessons(state: State, reference: Any, talks: Sequence[Played], args: Args) -
         with without_lora(reference, args):
             chances = seen_by(reference, part, args).chances
         for row, talk in enumerate(part):
+            # Not the sampler's own: in bfloat16 it rounds otherwise, and ratios would begin off 1.
+            before.append(seen.chances[row, : len(talk.tokens.completion)].tolist())
             known.append(chances[row, : len(talk.tokens.completion)].tolist())
             values.append(expected[row, : len(talk.rewards)].tolist())
     raw = [
@@ -532,7 +537,7 @@ def lessons(state: State, reference: Any, talks: Sequence[Played], args: Args) -
         [x + y for x, y in zip(one, value, strict=True)]
         for one, value in zip(raw, values, strict=True)
     ]
-    each = zip(valid, known, values, whitened(raw, args.floor), returns, strict=True)
+    each = zip(valid, before, known, values, whitened(raw, args.floor), returns, strict=True)
     return [Lesson(*one) for one in each]
 
 
@@ -587,8 +592,9 @@ def losses_of(state: State, part: Sequence[Lesson], args: Args) -> dict[str, tor
     seen = seen_by(state.model, talks, args)
     tokens = [talk.tokens for talk in talks]
     credit = [[lesson.advantages[turn] for turn in lesson.talk.turns] for lesson in part]
-    rows = ([one.logprobs for one in tokens], [lesson.reference for lesson in part])
+    rows = ([one.before for one in part], [one.reference for one in part])
     before, known = (padded(row).to(args.device) for row in rows)
+    sampler = padded([one.logprobs for one in tokens]).to(args.device)
     mask = padded([one.mask for one in tokens]).to(args.device)
     loss, kl = objective(
         seen.chances,
@@ -611,6 +617,7 @@ def losses_of(state: State, part: Sequence[Lesson], args: Args) -> dict[str, tor
         "value_loss": value_loss(values, old, returns, there, clip=args.value_clip),
         "kl": kl,
         "clipped": (far * mask).sum(1) / count,
+        "sampler_gap": ((before - sampler).abs() * mask).sum(1) / count,
     }
     return figures | ({"entropy": spread} if args.entropy else {})
 

@@ -153,6 +153,27 @@ def test_grpo_learns_from_sampled_tokens_only(model, nudged):
     check_gradients(kept[-1], [talk.tokens for talk in talks])
 
 
+def test_the_samplers_rounding_moves_nothing_and_is_reported(model):
+    args = GRPO.parsed(["--model", model, "--out", "nowhere", *SETTINGS, "--group-size", "2"])
+    envs = GRPO.environment(args, 2, 2)
+    reference = GRPO.loaded(args)
+    talks = GRPO.rollout(reference, ChatTemplate(tokenizer()), envs, [1, 1], 7, args)
+    talks = [talk._replace(rewards=(0.0, 0.0, float(n))) for n, talk in enumerate(talks)]
+
+    def rounded(talk):
+        off = [x + 0.5 * bit for x, bit in zip(talk.tokens.logprobs, talk.tokens.mask, strict=True)]
+        return talk._replace(tokens=replace(talk.tokens, logprobs=off))
+
+    after, gaps = [], []
+    for given in (talks, [rounded(talk) for talk in talks]):
+        policy = GRPO.loaded(args)
+        optimizer = torch.optim.SGD(policy.parameters(), lr=1.0)
+        gaps.append(GRPO.learn(policy, reference, optimizer, given, args)["sampler_gap"])
+        after.append(list(policy.parameters()))
+    assert gaps == [pytest.approx(0.0, abs=1e-4), pytest.approx(0.5, abs=1e-4)]
+    assert all(map(torch.equal, *after))
+
+
 @pytest.mark.parametrize("scaffold", ["plain", "think-then-say"])
 def test_imitation_learns_the_agents_words_only(model, scaffold):
     args = args_of(BC, model, "--talks", "2", "--least", "0", "--scaffold", scaffold)
