@@ -180,6 +180,14 @@ def keys_and_texts(value):
         yield "text", value
 
 
+def test_what_it_says_of_itself_is_the_same_in_a_talk():
+    env = SupportEnvironment(Task(**SETTINGS))
+    before = env.get_metadata()
+    env.reset(seed=1)
+    env.step(SupportAction(message="What was that like?"))
+    assert env.get_metadata() == before
+
+
 async def payloads(url, row, replies):
     """Return everything that a server sends in one talk, and everything that it tells of itself."""
     found = []

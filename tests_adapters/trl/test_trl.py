@@ -9,6 +9,7 @@ import math
 import re
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -234,7 +235,7 @@ def test_a_talk_that_does_not_fit_is_left_out(tmp_path):
         len(talk.tokens.completion) - own
         for talk, own in zip(whole.environments, last, strict=True)
     ]
-    room = sorted(before)[1]  # there is enough for two of the four
+    room = sorted(before)[2] - 1  # there is enough for two of the four, and all but for a third
     turn = max(last)
     limits = {"max_completion_length": room + turn, "generation_kwargs": {"max_new_tokens": turn}}
     seen = Seen()
@@ -271,6 +272,60 @@ def test_users_answer_together(tmp_path):
     saying(one, lambda ids: "And then?")
     batch_of(one, [*rows(Task(), range(4))])
     assert all(talk.episode.outcome for talk in one.environments)
+
+
+class Closing(AsyncBackend):
+    """Answers, or fails in a way that is no fault of machinery, and says when it is closed."""
+
+    name = "closing"
+
+    def __init__(self, error=None):
+        self.error, self.closed = error, 0
+
+    async def complete_async(self, request):
+        if self.error is not None:
+            raise self.error
+        return Reply(as_user(request))
+
+    async def aclose(self):
+        self.closed += 1
+
+
+def test_the_users_backend_is_closed_after_the_talks(tmp_path):
+    backend = Closing()
+    one = trainer(tmp_path, Task(user=backend, max_turns=1))
+    saying(one, lambda ids: "And then?")
+    batch_of(one, [*rows(Task(), range(4))])
+    assert backend.closed == 1
+
+
+def test_a_mistake_in_the_users_backend_is_not_taken_for_a_fault(tmp_path):
+    one = trainer(tmp_path, Task(user=Closing(ZeroDivisionError("a mistake")), max_turns=1))
+    saying(one, lambda ids: "And then?")
+    with pytest.raises(ZeroDivisionError, match="a mistake"):
+        batch_of(one, [*rows(Task(), range(4))])
+
+
+def test_of_two_processes_each_samples_as_long_as_the_other_and_numbers_its_own(
+    tmp_path, monkeypatch
+):
+    task = Task(persona="laid-off-engineer", max_turns=2)
+    one = trainer(tmp_path, task)
+    one.accelerator = SimpleNamespace(process_index=1, num_processes=2)
+    one.environments = [Talk(task) for _ in range(4)]
+    others = iter([4, 4, 4, 0])  # the other's talks have three turns, and these two
+    monkeypatch.setattr(
+        "empathy_env.adapters.trl.gather_object", lambda mine: [*mine, next(others)]
+    )
+    asked = saying(one, lambda ids: "And then?")
+    data = [*rows(task, [1])] * 4
+    for talk, row in zip(one.environments, data, strict=True):
+        talk.reset(**row)
+    found = one.rollout_func([row["prompt"] for row in data], one)
+    assert [len(prompts) for prompts in asked] == [4, 4, 4]
+    assert [talk.episode.trace.scenario.member for talk in one.environments] == [4, 5, 6, 7]
+    assert found["outcome"] == ["time_up"] * 4
+    assert [len(rewards) for rewards in found["turn_rewards"]] == [2] * 4
 
 
 def test_it_works_where_a_loop_is_running_as_in_a_notebook(tmp_path):
