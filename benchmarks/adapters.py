@@ -356,6 +356,82 @@ def openenv(batch: Batch) -> Play:
     return play
 
 
+def trl(batch: Batch) -> Play:
+    """Let TRL's trainer make a batch to learn from; what its model would sample is stood in for."""
+    os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+    sys.path.append(str(ROOT / "tests_adapters" / "trl"))
+    from chatml import END, encoded
+    from policy import trainer
+
+    ids = encoded(SAYS + END)
+    each = {"num_generations": GROUP, "per_device_train_batch_size": batch.talks}
+    room = {"max_completion_length": ROOM, "generation_kwargs": {"max_new_tokens": len(ids)}}
+    one = trainer(tempfile.mkdtemp(), batch.task, **each, **room)
+    one._generate_single_turn = lambda prompts, *options: ([ids for _ in prompts], None)
+    task = batch.task
+    rows = [
+        {"prompt": task.open(scenario=scenario).messages, "scenario": json.dumps(scenario.to_row())}
+        for scenario in batch.scenarios
+    ]
+
+    def play() -> Paid:
+        one._generate_and_score_completions(rows)
+        return [talk.get_reward() for talk in one.environments]
+
+    return play
+
+
+def torchrl(batch: Batch) -> Play:
+    """Roll out an environment of torchrl with a policy that is a function."""
+    import torch
+    from chatml import END, encoded, tokenizer
+    from tensordict import TensorDict, lazy_stack
+
+    from empathy_env.adapters.torchrl import TalkEnv
+
+    ids = torch.tensor(encoded(SAYS + END))
+    known = torch.full(ids.shape, -1.0)
+    said = {"tokens": {"response": ids}, "log_probs": {"response": known}}
+    seeds = range(batch.talks // GROUP)
+
+    def policy(tensordict: Any) -> Any:  # of another name, it would be handed the entries
+        return tensordict.update(lazy_stack([TensorDict(said) for _ in range(batch.talks)]))
+
+    def play() -> Paid:
+        groups = {"groups": len(seeds), "group_size": GROUP}
+        env = TalkEnv(batch.task, tokenizer(), seeds=seeds, **groups)
+        env.rollout(batch.turns, policy, break_when_any_done=False, break_when_all_done=True)
+        return env.samples()["next", "reward"].flatten().tolist()
+
+    return play
+
+
+def art(batch: Batch) -> Play:
+    """Gather groups as ART's user does; its wheel is read and its functions stood in for."""
+    sys.path.insert(0, str(ROOT / "tests_adapters" / "art"))
+    from conftest import gather_trajectory_groups, pytest_configure
+
+    pytest_configure()
+    from empathy_env.adapters.art import talks
+
+    answer = SimpleNamespace(choices=[SimpleNamespace(message=SimpleNamespace(content=SAYS))])
+
+    async def create(**asked: Any) -> Any:
+        return answer
+
+    client = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
+    model = SimpleNamespace(openai_client=lambda: client, get_inference_name=lambda: "p")
+    starts = [scenario for scenario in batch.scenarios if not scenario.member]
+
+    def play() -> Paid:
+        task = batch.task
+        groups = (talks(task, model, start, GROUP) for start in starts)
+        made = played(closing(task, gather_trajectory_groups(groups)))
+        return [one.reward for group in made for one in group.trajectories]
+
+    return play
+
+
 LIBRARIES: dict[str, Callable[[Batch], Play]] = {
     "vector": vector,
     "skyrl": skyrl,
@@ -364,6 +440,9 @@ LIBRARIES: dict[str, Callable[[Batch], Play]] = {
     "verl": verl,
     "verifiers": verifiers,
     "openenv": openenv,
+    "trl": trl,
+    "torchrl": torchrl,
+    "art": art,
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from empathy_env.adapters.rendering import TurnsKept
 from empathy_env.episode import Episode, Task
 from empathy_env.errors import Cancelled, Fault, InvalidArgument, MissingExtra
 from empathy_env.messages import from_system
@@ -77,7 +78,7 @@ class EmpathyEnvConfig(vf.EnvConfig):
     agent: vf.AgentConfig = vf.AgentConfig(runtime=vf.SubprocessConfig())
 
 
-class EmpathyEnv(vf.Env[EmpathyEnvConfig]):
+class EmpathyEnv(TurnsKept, vf.Env[EmpathyEnvConfig]):
     """Each talk is an episode of the library, with one trace."""
 
     async def run(self, task: EmpathyTask, agents: Any) -> None:
@@ -99,9 +100,8 @@ class EmpathyEnv(vf.Env[EmpathyEnvConfig]):
                 talk.trace.rewards |= dict.fromkeys(named.rewards)
                 talk.trace.info |= {"empathy": named.to_json(), "turn_rewards": episode.rewards}
         talk.trace.record_metric("samples", samples := talk.trace.num_branches)
-        if samples > 1:
-            why = "earlier turns do not stay as they were: set renderer.name to the model's own"
-            warnings.warn(f"one talk became {samples} samples, for {why}", stacklevel=1)
+        if samples > 1:  # although the renderer is one of `TurnsKept`
+            warnings.warn(f"a talk became {samples} samples: text made other tokens", stacklevel=1)
         for name, values in named.rewards.items():
             talk.trace.record_reward(name, sum(filter(None, values)), named.weights[name])
 

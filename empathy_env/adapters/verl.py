@@ -60,6 +60,8 @@ class EmpathyLoop(library.AgentLoopBase):
 
     def __init__(self, *args: Any, task: Any = None, turn_tokens: int | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        if turn_tokens is not None and turn_tokens < 1:
+            raise InvalidArgument(f"turn_tokens={turn_tokens} is below 1: give 400, or none")
         self.turn_tokens = turn_tokens
         self.task: Task = task if isinstance(task, Task) else _task(_as_json(task))
         self.template = _template(self.tokenizer, _as_json(self.apply_chat_template_kwargs))
@@ -87,8 +89,7 @@ class EmpathyLoop(library.AgentLoopBase):
         if (needed := len(tokens.prompt)) > (room := self.rollout_config.prompt_length):
             raise InvalidArgument(f"data.max_prompt_length={room}: the opening has {needed} tokens")
         most, request_id = self.rollout_config.response_length, uuid4().hex
-        fields: dict[str, Any] = {}
-        times: dict[str, float] = {}
+        fields, times = dict[str, Any](), dict[str, float]()
         while True:
             left = most - len(tokens.completion)
             limited = {**sampling, "max_tokens": min(left, self.turn_tokens or left)}
@@ -130,8 +131,7 @@ def _as_json(settings: Any) -> str:
 def _opened(task: Task, row: Mapping[str, Any]) -> Episode:
     if "scenario" not in (row.get("extra_info") or {}):
         raise InvalidArgument("a row without extra_info['scenario']: make it with verl.rows(...)")
-    member = row.get("session_id")
-    scenario = json.loads(row["extra_info"]["scenario"])
+    member, scenario = row.get("session_id"), json.loads(row["extra_info"]["scenario"])
     return task.open(scenario=scenario, member=None if member is None else int(member))
 
 

@@ -23,14 +23,20 @@ KEEPS = (
 DROPS = KEEPS.replace("{% if m.reasoning_content %}", "{% if m.reasoning_content and loop.last %}")
 
 
-def saved_tokenizer(folder, template=KEEPS):
-    """Save a tokenizer of bytes, and return its folder."""
+QWEN = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
+QWEN_MARKS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]
+"""Tokens that the renderer of Qwen3 looks for."""
+
+
+def saved_tokenizer(folder, template=KEEPS, end=END):
+    """Save a tokenizer of bytes, and return it."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bare = Tokenizer(models.BPE({letter: id for id, letter in enumerate(alphabet)}, []))
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bare.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bare, eos_token=END)
-    tokenizer.add_tokens(["<think>", "</think>"])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bare, eos_token=end)
+    tokenizer.add_tokens(["<think>", "</think>", *QWEN])
+    tokenizer.add_special_tokens({"additional_special_tokens": QWEN_MARKS})
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
     return tokenizer
@@ -41,12 +47,13 @@ class GenerateServer:
 
     def __init__(self, tokenizer, answer):
         self.tokenizer, self.answer, self.calls = tokenizer, answer, []
+        self.end = tokenizer.eos_token
 
     async def generate(self, request):
         body = await request.json()
         self.calls.append(body["token_ids"])
         text = self.answer(self.tokenizer.decode(body["token_ids"]))
-        ids = self.tokenizer.encode(text + END, add_special_tokens=False)
+        ids = self.tokenizer.encode(text + self.end, add_special_tokens=False)
         content = [{"token": f"token_id:{id}", "logprob": -0.5} for id in ids]
         choice = {"index": 0, "token_ids": ids, "logprobs": {"content": content}}
         choice["finish_reason"] = "stop"

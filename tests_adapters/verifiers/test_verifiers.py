@@ -12,12 +12,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import renderers.client
 import verifiers.v1 as vf
 from conformance import REPLIES, ROWS, SECRET, SETTINGS, expected, record, reply_to
 from generate_server import DROPS, END, KEEPS, GenerateServer, saved_tokenizer
 from stub_server import Answer, StubServer, failing
 from verifiers.v1.utils.loaders import load_environment, resolve_env_config
 
+from empathy_env.adapters import rendering
+from empathy_env.adapters.rendering import check_turns_are_kept
 from empathy_env.errors import InvalidArgument
 from empathy_env.scenario import Scenario
 from empathy_env.trace import Trace
@@ -51,6 +54,12 @@ def episodes(client, times=1, **options):
 def own(episode):
     """Return the talk's own trace."""
     return Trace.from_json(episode.traces[0].info["empathy"])
+
+
+@pytest.fixture(autouse=True)
+def _lock(monkeypatch):
+    """A lock that the library makes once for the process, and each test has a loop of its own."""
+    monkeypatch.setattr(renderers.client, "_max_prompt_len_lock", asyncio.Lock())
 
 
 @pytest.fixture
@@ -244,19 +253,19 @@ def scripted(prompt):
     return reply_to([{"role": role, "content": content} for role, content in turns])
 
 
-def train_client(url, folder):
+def train_client(url, folder, **renderer):
     return vf.TrainClientConfig(
-        base_url=url, renderer={"name": "default"}, renderer_model_name=str(folder)
+        base_url=url, renderer={"name": "default", **renderer}, renderer_model_name=str(folder)
     )
 
 
-def trained(folder, rows, template=KEEPS):
+def trained(folder, rows):
     """Play the script through the training client; return the episodes and the tokenizer."""
-    tokenizer = saved_tokenizer(folder / "bytes", template)
+    tokenizer = saved_tokenizer(folder / "bytes")
     with GenerateServer(tokenizer, scripted) as server:
         client = train_client(server.url, folder / "bytes")
         # The last script's thoughts have no end: they do not come back as they were written.
-        with pytest.warns(UserWarning, match=r"became \d samples, .* set renderer\.name"):
+        with pytest.warns(UserWarning, match=r"became \d samples: text made other tokens"):
             return episodes(client, rows=rows, settings=SETTINGS), tokenizer
 
 
@@ -282,11 +291,86 @@ def test_sampled_tokens_are_masked_1_and_all_others_0_token_by_token(rows, tmp_p
         assert episode.traces[0].metrics["samples"] == 1
 
 
-def test_a_template_that_drops_thoughts_shows_in_the_number_of_samples(rows, tmp_path):
+def in_chatml(prompt):
+    """Answer a prompt of Qwen3's form with the script, thoughts as such models write them."""
+    turns = re.findall(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", prompt, re.DOTALL)
+    words = reply_to([{"role": role, "content": content} for role, content in turns])
+    return words.replace("<think>", "<think>\n").replace("</think>", "\n</think>\n\n")
+
+
+REFUSED = {
+    "the template drops thoughts": (DROPS, {"name": "default"}),
+    "the model's own renderer drops thoughts": (KEEPS, {"name": "qwen3"}),
+    "it keeps them within a tool's turns": (
+        KEEPS,
+        {"name": "qwen3", "thinking_retention": "tool_cycle"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_renderer_that_drops_thoughts_is_refused_before_anything_is_asked(
+    case, rows, tmp_path, script
+):
+    template, renderer = REFUSED[case]
+    saved_tokenizer(tmp_path / "bytes", template)
+    client = train_client(script.url, tmp_path / "bytes", **renderer)
+    with pytest.raises(InvalidArgument) as refused:
+        episodes(client, rows=rows, settings=SETTINGS)
+    for part in (
+        f"renderer.name={renderer['name']!r}",
+        f"model={str(tmp_path / 'bytes')!r}",
+        "a thought of an earlier turn",
+        "renderer.thinking_retention='all'",
+        "[orchestrator.renderer]",
+    ):
+        assert part in str(refused.value)
+    assert script.calls == []
+
+
+def test_words_that_do_not_stay_are_refused_too(tmp_path):
+    told = "{% if loop.last %}{{ m.content }}{% else %}({{ m.content }}){% endif %}"
+    saved_tokenizer(tmp_path / "bytes", KEEPS.replace("{{ m.content }}", told))
+    with pytest.raises(InvalidArgument, match="changes words of an earlier turn"):
+        check_turns_are_kept(train_client("http://localhost:1", tmp_path / "bytes"), None)
+
+
+def test_a_renderer_in_the_configuration_is_refused_when_that_is_loaded(tmp_path):
+    saved_tokenizer(tmp_path / "bytes", DROPS)
+    client = train_client("http://localhost:1", tmp_path / "bytes").model_dump()
+    config = resolve_env_config({"taskset": {"id": ID, "tasks": 1}, "agent": {"client": client}})
+    with pytest.raises(InvalidArgument, match="changes a thought of an earlier turn"):
+        load_environment(config)
+
+
+def test_what_is_refused_would_be_several_samples(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, "check_turns_are_kept", lambda client, model: None)
     Path(rows).write_text(json.dumps(ROWS[0]), "utf-8")
-    [episode], _ = trained(tmp_path, rows, DROPS)
-    assert episode.ok
+    tokenizer = saved_tokenizer(tmp_path / "bytes", DROPS)
+    with GenerateServer(tokenizer, scripted) as server:
+        client = train_client(server.url, tmp_path / "bytes")
+        with pytest.warns(UserWarning, match="a talk became"):
+            [episode] = episodes(client, rows=rows, settings=SETTINGS)
     assert episode.traces[0].metrics["samples"] > 1
+
+
+def test_the_named_fix_makes_one_sample_of_a_talk(rows, tmp_path):
+    Path(rows).write_text("\n".join(map(json.dumps, ROWS[:3])), "utf-8")
+    tokenizer = saved_tokenizer(tmp_path / "bytes", end="<|im_end|>")
+    with GenerateServer(tokenizer, in_chatml) as server:
+        client = train_client(
+            server.url, tmp_path / "bytes", name="qwen3", thinking_retention="all"
+        )
+        played = episodes(client, rows=rows, settings=SETTINGS)
+    for episode, want in zip(played, expected(), strict=False):
+        assert episode.traces[0].metrics["samples"] == 1
+        [branch] = episode.traces[0].branches
+        said = [
+            token for token, bit in zip(branch.token_ids, branch.sampled_mask, strict=True) if bit
+        ]
+        thoughts = [turn.private for turn in want.trace.turns if turn.private]
+        assert tokenizer.decode(said).count("<think>") == len(thoughts)
+        assert own(episode).outcome == want.trace.outcome
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adapters" / "verifiers.md").read_text("utf-8")
@@ -321,6 +405,7 @@ def test_the_pages_sources_are_environments():
     assert not env.taskset.bounded
     assert env.taskset.game.backend.name.startswith("openai:Qwen/Qwen3-30B-A3B")
     assert env.config.agent.runtime.type == "subprocess"
+    assert orchestrator["renderer"] == {"name": "qwen3", "thinking_retention": "all"}
     env = load_environment(resolve_env_config(held_out["env"]))
     seeds = [Scenario.from_row(task.data.scenario).seed for task in env.taskset]
     assert seeds == list(range(100_000, 100_064))

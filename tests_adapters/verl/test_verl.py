@@ -228,6 +228,20 @@ def test_a_template_that_forgets_thoughts_is_refused():
         played(Server(), ROWS[:1], template=FORGETS)
 
 
+@pytest.mark.parametrize("tokens", [0, -1])
+def test_a_turn_without_room_for_a_token_is_refused_before_anything_is_sampled(tokens):
+    server = Server()
+    with pytest.raises(InstantiationException, match=f"turn_tokens={tokens} is below 1: give 400"):
+        played(server, ROWS[:1], turn_tokens=tokens)
+    assert server.calls == []
+
+
+def test_a_turn_may_have_a_single_token():
+    [output] = played(Server(end=""), ROWS[:1], turn_tokens=1)
+    runs = spans(output.response_ids, output.response_mask)
+    assert [len(encoded(words)) for bit, words in runs if bit] == [1] * 4
+
+
 def test_the_templates_options_are_those_of_verl():
     options = {"apply_chat_template_kwargs": {"opening": "Hm. "}}
     [output] = played(Server(), ROWS[:1], data=options)
