@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from empathy_env.errors import InvalidArgument
 
@@ -96,3 +97,45 @@ def resampled(
         return Interval(figure(whole), math.nan, math.nan, len(whole))
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Interval(figure(whole), float(low), float(high), len(whole))
+
+
+def redraws(clusters: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each cluster is in each resample, one row for each resample.
+
+    For figures of sums over clusters, which need no copy of the values.
+
+    >>> redraws(3, 2, 0).sum(axis=1).tolist()
+    [3.0, 3.0]
+    """
+    chances = np.full(clusters, 1.0 / clusters)
+    drawn = np.random.default_rng(seed).multinomial(clusters, chances, size=resamples)
+    return drawn.astype(np.float64)
+
+
+def percentiles(
+    figure: float, drawn: NDArray[np.float64], size: int, *, level: float = 0.95
+) -> Interval:
+    """Return a figure with the percentile interval of its resamples.
+
+    Resamples that are NaN are left out. Without a figure, or if most are NaN, the ends are NaN.
+
+    Args:
+        figure: Of all values.
+        drawn: The same figure of each resample.
+        size: How many values the figure is over.
+        level: Coverage, in (0, 1).
+    """
+    known = drawn[~np.isnan(drawn)]
+    if math.isnan(figure) or not len(known) or 2 * len(known) < len(drawn):
+        return Interval(figure, math.nan, math.nan, size)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(figure, float(low), float(high), size)
+
+
+def ends_known(found: Interval, clusters: int) -> Interval:
+    """Return an interval over so many clusters; that over a single one has no ends, they are NaN.
+
+    >>> ends_known(Interval(1.5, 1.5, 1.5, 2), 1)
+    Interval(mean=1.5, low=nan, high=nan, size=2)
+    """
+    return found if clusters > 1 else found._replace(low=math.nan, high=math.nan)

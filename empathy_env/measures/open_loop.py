@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from empathy_env.conversation import begin, say
+from empathy_env.conversation import Conversation, begin, say
 from empathy_env.drivers import run
 from empathy_env.errors import InvalidArgument
 from empathy_env.group import cell_of, counts, of_one, started_alike
@@ -34,13 +34,28 @@ def replayed_under(trace: Trace, seeds: Iterable[int]) -> list[float]:
     Raises:
         InvalidArgument: If the user was not played by code: a model would have to be asked.
     """
+    return [talk.users[0].mood.emotion for talk in _again(trace, seeds)]
+
+
+def succeeded_under(trace: Trace, seeds: Iterable[int], *, goal: float) -> list[bool]:
+    """Return whether the same words reach a goal under each of other seeds, and the user stays.
+
+    As `replayed_under`, with its errors.
+    """
+    return [
+        talk.outcome != "left" and talk.users[0].mood.emotion >= goal
+        for talk in _again(trace, seeds)
+    ]
+
+
+def _again(trace: Trace, seeds: Iterable[int]) -> list[Conversation]:
     if not by_code(trace):
         raise InvalidArgument(
             f"{trace.id} was played with appraiser={trace.setup.appraiser!r}, "
             f"speaker={trace.setup.speaker!r}, backend={trace.setup.backend!r}: words can be said "
             "again to the code user alone, its rules and templates. Leave these replays out"
         )
-    return [_final_under(trace, seed) for seed in seeds]
+    return [_said_under(trace, seed) for seed in seeds]
 
 
 def by_code(trace: Trace) -> bool:
@@ -52,7 +67,7 @@ def by_code(trace: Trace) -> bool:
     return known and setup.backend == "code"
 
 
-def _final_under(trace: Trace, seed: int) -> float:
+def _said_under(trace: Trace, seed: int) -> Conversation:
     again = opened(replace(trace, scenario=replace(trace.scenario, seed=seed)))
     # What was heard is said: how the agent wrote before it spoke does not matter to the user.
     talk = begin(replace(again.room, scaffold=load_scaffold("plain")))
@@ -60,7 +75,7 @@ def _final_under(trace: Trace, seed: int) -> float:
         if talk.outcome is not None:
             break
         talk = run(say(talk, turn.heard))
-    return talk.users[0].mood.emotion
+    return talk
 
 
 def simulator_noise(traces: Iterable[Trace], *, seeds: int = 8, scripts: int = 4) -> Replays:

@@ -1,9 +1,13 @@
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from empathy_env.errors import InvalidArgument
 from empathy_env.measures import cluster_bootstrap
+from empathy_env.measures.bootstrap import percentiles, redraws
 
 values = st.lists(st.floats(-100, 100), min_size=1, max_size=6)
 clusters = st.dictionaries(st.text(max_size=3), values, min_size=1, max_size=6)
@@ -66,3 +70,20 @@ def test_the_order_of_the_clusters_decides_nothing():
     clusters = {name: [float(n), float(n * n)] for n, name in enumerate("abcdefg")}
     turned = {name: values[::-1] for name, values in reversed(clusters.items())}
     assert cluster_bootstrap(clusters) == cluster_bootstrap(turned)
+
+
+def test_a_redraw_takes_as_many_clusters_as_there_are_and_each_as_often_as_the_others():
+    drawn = redraws(5, 4000, 0)
+    assert drawn.shape == (4000, 5)
+    assert set(drawn.sum(axis=1)) == {5.0}
+    assert drawn.mean(axis=0) == pytest.approx(np.ones(5), abs=0.06)
+    assert (redraws(5, 10, 1) != redraws(5, 10, 2)).any()
+
+
+def test_percentiles_are_those_of_the_known_resamples():
+    drawn = np.array([*np.linspace(0, 1, 101), math.nan])
+    assert percentiles(0.5, drawn, 7, level=0.9) == pytest.approx((0.5, 0.05, 0.95, 7))
+    few = percentiles(0.5, np.array([1.0, math.nan, math.nan]), 7)
+    none = percentiles(math.nan, drawn, 7)
+    assert few == pytest.approx((0.5, math.nan, math.nan, 7), nan_ok=True)
+    assert none == pytest.approx((math.nan, math.nan, math.nan, 7), nan_ok=True)
