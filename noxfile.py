@@ -95,11 +95,11 @@ def openenv(session: nox.Session) -> None:
 
 @nox.session
 def train(session: nox.Session) -> None:
-    """The training scripts, on models of two layers with random weights."""
+    """The training scripts and the lab, on models of two layers."""
     session.install(TORCH)
     session.install("-e", ".[testing,torch]", "peft==0.21.2")
     one = {"OMP_NUM_THREADS": "1"}
-    session.run("pytest", "tests_adapters/train", *session.posargs, env=one)
+    session.run("pytest", "tests_adapters/train", "tests_adapters/lab", *session.posargs, env=one)
 
 
 @nox.session

@@ -18,8 +18,10 @@ from empathy_env.cast import Cast
 from empathy_env.commands import (
     audit,
     cast,
+    ceiling,
     circle,
     explorable,
+    lab,
     noise,
     persona,
     skills,
@@ -55,7 +57,9 @@ app.command("noise")(noise.command)
 app.command("audit")(audit.command)
 app.command("skills")(skills.command)
 app.command("explorable")(explorable.command)
+app.command("lab")(lab.command)
 app.command("circle")(circle.command)
+app.command("ceiling")(ceiling.command)
 
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
 

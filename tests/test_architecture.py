@@ -67,7 +67,7 @@ LAYERS = [
     {"flight"},
     {"rollout"},
     {"measures", "probes"},
-    {"findings", "testing", "audit"},
+    {"findings", "testing", "audit", "lab"},
     {"checks"},
     {"commands", "pytest_plugin", "adapters"},
     {"__main__"},

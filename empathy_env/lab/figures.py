@@ -1,0 +1,120 @@
+"""The lab's figures, as SVG or PNG. Needs matplotlib (the extra `report`)."""
+
+# matplotlib's own types leave much unknown.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from empathy_env.lab.grammar import TARGET_NEED
+from empathy_env.lab.summary import Condition, Row, conditions, reach
+
+_LEAST = 1e-10
+"""Probabilities below this are drawn at this height."""
+
+
+def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
+    """Draw how likely the target is after training over its dose, one dot for each run.
+
+    Args:
+        path: Its ending says in which format.
+        found: Conditions that differ in dose and credit.
+        world: For the title.
+    """
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    credits = sorted({one.settings.get("credit", 0.0) for one in found})
+    for number, credit in enumerate(credits, start=1):
+        axes = figure.add_subplot(1, len(credits), number)
+        here = [one for one in found if one.settings.get("credit", 0.0) == credit]
+        for which, marker, colour in (("prior", "x", "tab:grey"), ("after", "o", "tab:blue")):
+            points = [
+                (max(one.settings.get("dose", 0.0), 3e-4), max(value, _LEAST))
+                for one in here
+                for value in getattr(one, which)
+            ]
+            axes.scatter(
+                *zip(*points, strict=True), marker=marker, c=colour, label=which, alpha=0.7
+            )
+        axes.axhline(0.5, lw=0.5, c="black")
+        title = f"{world}, validation paid {credit:g}"
+        axes.set(xscale="log", yscale="log", xlabel="dose (leftmost: 0)", title=title)
+        axes.set_ylabel("P(target), where it is needed")
+        axes.legend(fontsize="small", loc="lower right")
+    figure.savefig(path, dpi=120)
+
+
+def save_reach(path: Path, rows: Sequence[Row], titles: Mapping[str, str]) -> None:
+    """Draw pass@k before and after training for people who need the target, a panel each.
+
+    Args:
+        path: Its ending says in which format.
+        rows: All results.
+        titles: For each panel its title, by the key of one of its arms.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    names = {key: _fixed(row) for row in rows for key in [row["key"]] if key in titles}
+    for row in rows:
+        for key, fixed in names.items():
+            if _fixed(row) == fixed:
+                groups[key].append(row)
+    figure = Figure(figsize=(3.6 * len(groups), 3.2), layout="constrained")
+    for number, (key, group) in enumerate(groups.items(), start=1):
+        axes = figure.add_subplot(1, len(groups), number)
+        known = reach(group, TARGET_NEED)
+        for curve, colour, label in (
+            (known.base, "tab:grey", "base"),
+            (known.trained, "tab:blue", "trained"),
+        ):
+            axes.plot(known.tries, [one.mean for one in curve], marker="o", c=colour, label=label)
+            low, high = zip(*[(one.low, one.high) for one in curve], strict=True)
+            axes.fill_between(known.tries, low, high, color=colour, alpha=0.2)
+        axes.set(xscale="log", xlabel="k", ylabel="pass@k", ylim=(-0.02, 1.02), title=titles[key])
+        axes.legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def save_curves(path: Path, rows: Sequence[Row]) -> None:
+    """Draw the share of hits over steps of GRPO, a line for each run, coloured by its dose."""
+    figure = Figure(figsize=(5.0, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    colours = {0.0: "black", 0.001: "tab:purple", 0.01: "tab:red", 0.03: "tab:orange"}
+    for row in rows:
+        dose, steps = row["arm"]["dose"], row["curve"]
+        before = [{"hits": 0, "tries": 0}, *steps]
+        rates = [
+            (b["hits"] - a["hits"]) / max(1, b["tries"] - a["tries"])
+            for a, b in zip(before, steps, strict=False)
+        ]
+        colour = colours.get(dose, "tab:green")
+        axes.plot([one["number"] for one in steps], rates, c=colour, alpha=0.7, label=f"{dose:g}")
+    handles, labels = axes.get_legend_handles_labels()
+    once: dict[str, Any] = dict(zip(labels, handles, strict=True))
+    axes.legend(once.values(), once.keys(), title="dose", fontsize="small")
+    axes.set(xlabel="step", ylabel="share of turns with the target", ylim=(-0.02, 1.02))
+    figure.savefig(path, dpi=120)
+
+
+def _fixed(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row["arm"].items() if name != "seed"}
+
+
+def save_all(folder: Path, rows: Sequence[Row]) -> list[Path]:
+    """Draw what the results allow, and return the files."""
+    made: list[Path] = []
+    for name in dict.fromkeys(row["arm"]["name"] for row in rows):
+        own = [row for row in rows if row["arm"]["name"] == name]
+        found = conditions(own)
+        if len({one.settings.get("dose") for one in found}) > 2:
+            made.append(folder / f"{name}-doses.svg")
+            save_doses(made[-1], found, name)
+        plain = [row for row in own if row["curve"] and row["arm"]["credit"] == 0]
+        if plain:
+            made.append(folder / f"{name}-curves.svg")
+            save_curves(made[-1], plain)
+    return made

@@ -1,0 +1,181 @@
+"""Runs the arms of an experiment, one line of results for each; what is there is not run again."""
+
+# pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from empathy_env.lab.arms import Arm, Base, key_of
+from empathy_env.lab.corpus import Mix, corpus, demonstrations
+from empathy_env.lab.grammar import NEEDS, PEOPLE, TARGET_NEED
+from empathy_env.lab.learn import Grpo, Step, grpo, rows_of
+from empathy_env.lab.measured import measured
+from empathy_env.lab.model import Size, fresh, taught
+from empathy_env.lab.talks import World
+from empathy_env.trace import write_traces
+
+RESULTS = "results.jsonl"
+_SHOWN = 20
+"""Every so many steps of GRPO stand in the results."""
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    """Return what has been run, oldest first."""
+    path = folder / RESULTS
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def run(
+    arms: Sequence[Arm], folder: Path, *, workers: int = 1, traces: bool = False
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Run what has not been run; yields what is done, in words, and the result if it is an arm.
+
+    Args:
+        arms: Those of the experiment.
+        folder: Results and base models are kept here.
+        workers: Processes, each of one thread.
+        traces: Whether the talks of evaluations are kept too, for `empathy-env ceiling`.
+    """
+    (folder / "bases").mkdir(parents=True, exist_ok=True)
+    known = {row["key"] for row in results(folder)}
+    todo = [arm for arm in arms if key_of(arm) not in known]
+    bases = list({key_of(arm.base): arm.base for arm in todo}.values())
+    missing = [base for base in bases if not _path(base, folder).exists()]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        made = {pool.submit(make_base, base, folder): base for base in missing}
+        for done in as_completed(made):
+            base = made[done]
+            yield (
+                f"base {base.world} dose {base.dose:g} seed {base.seed}, {done.result():.0f} s",
+                None,
+            )
+        runs = {pool.submit(run_arm, arm, folder, traces): arm for arm in todo}
+        for done in as_completed(runs):
+            row = done.result()
+            with (folder / RESULTS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            arm = runs[done]
+            yield f"{arm.name} dose {arm.dose:g} seed {arm.seed}, {row['seconds']:.0f} s", row
+
+
+def _path(base: Base, folder: Path) -> Path:
+    return folder / "bases" / f"{key_of(base)}.pt"
+
+
+def make_base(base: Base, folder: Path) -> float:
+    """Pretrain a base model and keep it; return the seconds it took."""
+    torch.set_num_threads(1)
+    begun = perf_counter()
+    rows = rows_of(_corpus(base), others=0.3)
+    model = fresh(Size(base.width), base.seed)
+    for _ in taught(model, rows, steps=base.pretraining, batch=base.batch, lr=3e-3, seed=base.seed):
+        pass
+    path = _path(base, folder)
+    torch.save(model.state_dict(), path.with_suffix(".part"))
+    path.with_suffix(".part").rename(path)  # so that a file that is there is whole
+    return perf_counter() - begun
+
+
+def _corpus(base: Base) -> Any:
+    return corpus(World(base.world), Mix(base.dose, withheld=base.withheld), base.talks, base.seed)
+
+
+def load_base(base: Base, folder: Path) -> Any:
+    """Return a base model that has been made."""
+    model = fresh(Size(base.width), base.seed)
+    model.load_state_dict(torch.load(_path(base, folder), weights_only=True))
+    return model.eval()
+
+
+def run_arm(arm: Arm, folder: Path, traces: bool = False) -> dict[str, Any]:
+    """Run one arm and return its result as JSON data."""
+    torch.set_num_threads(1)
+    begun = perf_counter()
+    world = World(arm.world, arm.credit, arm.difficulty)
+    people = PEOPLE[: arm.withheld] if arm.withheld else PEOPLE
+    base = load_base(arm.base, folder)
+    evaluated = partial(
+        measured,
+        reference=base,
+        world=world,
+        starts=arm.evaluated,
+        samples=arm.samples,
+        people=people,
+    )
+    before, first = evaluated(base)
+    model = copy.deepcopy(base)
+    curve = [step._asdict() for step in _trained(model, base, world, arm, people)]
+    after, last = evaluated(model)
+    if traces and arm.world == "environment":
+        for which, groups in (("base", first), ("trained", last)):
+            talks = [talk.trace for group in groups for talk in group if talk.trace is not None]
+            write_traces(folder / f"{key_of(arm)}-{which}.jsonl", talks)
+    return {
+        "key": key_of(arm),
+        "arm": asdict(arm),
+        "before": before.to_data(),
+        "after": after.to_data(),
+        "curve": curve,
+        "seconds": round(perf_counter() - begun, 1),
+    }
+
+
+def _trained(
+    model: Any, base: Any, world: World, arm: Arm, people: tuple[str, ...]
+) -> Iterator[Step]:
+    """Train the model; yields some steps of GRPO, the last one among them."""
+    plain = World(arm.world)
+    if arm.method in ("replay", "imitation"):
+        if arm.method == "replay":
+            talks = _corpus(arm.base)
+        else:
+            shown = [*(need for need in NEEDS if need != TARGET_NEED), TARGET_NEED]
+            covered = shown[: arm.coverage]
+            talks = demonstrations(plain, arm.talks // 4, arm.seed + 7, covered)
+        rows = rows_of(talks, others=0.0)
+        for _ in taught(
+            model, rows, steps=arm.steps, batch=arm.batch, lr=arm.lr, seed=arm.seed + 7
+        ):
+            pass
+        return
+    if arm.demonstrations:
+        shown = rows_of(
+            demonstrations(plain, arm.demonstrations, arm.seed + 7, [TARGET_NEED]), others=0.0
+        )
+        for _ in taught(
+            model,
+            rows_of(_corpus(arm.base), others=0.3),
+            steps=100,
+            batch=arm.batch,
+            lr=1e-3,
+            seed=arm.seed + 7,
+            more=shown,
+            share=0.25,
+        ):
+            pass
+    how = Grpo(
+        steps=arm.steps,
+        starts=arm.starts,
+        group_size=arm.group_size,
+        lr=arm.lr,
+        kl=arm.kl,
+        reward="random" if arm.method == "random" else "world",
+    )
+    for step in grpo(model, base, world, how, seed=arm.seed, people=people):
+        if step.number % _SHOWN == 0 or step.number == arm.steps:
+            yield step

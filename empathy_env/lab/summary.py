@@ -1,0 +1,175 @@
+"""What the results of an experiment say: one line for each condition, and where the step is."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from empathy_env.lab.grammar import REGISTERS, TARGET, TARGET_NEED, WANTED
+from empathy_env.measures.bootstrap import Interval
+from empathy_env.measures.ceiling import Ceiling, ceiling
+from empathy_env.measures.rates import pass_at
+
+ACQUIRED: Final = 0.5
+"""The register has been acquired if who needs it gets it with this probability."""
+Row = Mapping[str, Any]
+_TARGET: Final = REGISTERS.index(TARGET)
+
+
+class Condition(NamedTuple):
+    """What the runs of one condition came to; runs in the order of their seeds.
+
+    Attributes:
+        name: Of the comparison.
+        settings: The fields in which it differs from other conditions of the comparison.
+        prior: Of each run, how likely the target was where it was needed and known, in the base.
+        after: The same after training.
+        others: Of each run, how likely the right register was for the other needs, mean over them.
+        gain: How far the mean final emotion is above the base's, with an interval over runs and
+            starts.
+        kl: Mean over runs, to the base, in nats a talk.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    prior: tuple[float, ...]
+    after: tuple[float, ...]
+    others: tuple[float, ...]
+    gain: Interval
+    kl: float
+
+    @property
+    def acquired(self) -> int:
+        """In how many runs the target was acquired."""
+        return sum(one >= ACQUIRED for one in self.after)
+
+
+def conditions(rows: Iterable[Row]) -> list[Condition]:
+    """Return the conditions, in the order of the results."""
+    by: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        fixed = {name: value for name, value in row["arm"].items() if name != "seed"}
+        by[tuple(fixed.items())].append(row)
+    groups = [sorted(found, key=lambda row: row["arm"]["seed"]) for found in by.values()]
+    varied: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, Mapping[str, Any]] = {}
+    for group in groups:
+        arm = group[0]["arm"]
+        seen = first.setdefault(arm["name"], arm)
+        varied[arm["name"]] |= {n for n in arm if arm[n] != seen[n] and n != "seed"}
+    return [_condition(group, varied[group[0]["arm"]["name"]]) for group in groups]
+
+
+def _condition(rows: Sequence[Row], varied: set[str]) -> Condition:
+    arm = rows[0]["arm"]
+    return Condition(
+        name=arm["name"],
+        settings={name: arm[name] for name in arm if name in varied},
+        prior=tuple(row["before"]["registers"][TARGET_NEED][_TARGET] for row in rows),
+        after=tuple(row["after"]["registers"][TARGET_NEED][_TARGET] for row in rows),
+        others=tuple(_others(row["after"]) for row in rows),
+        gain=emotions(rows).difference[0],
+        kl=float(np.mean([row["after"]["kl"] for row in rows])),
+    )
+
+
+def _others(measured: Mapping[str, Any]) -> float:
+    registers: Mapping[str, Sequence[float]] = measured["registers"]
+    right = [
+        registers[need][REGISTERS.index(register)]
+        for need, register in WANTED.items()
+        if register != TARGET
+    ]
+    return float(np.mean(right))
+
+
+def emotions(rows: Sequence[Row]) -> Ceiling:
+    """Return the final emotions of the runs of one condition beside those of their bases."""
+
+    def curves(row: Row, which: str) -> dict[str, tuple[float, ...]]:
+        return {str(n): (sample[4],) for n, sample in enumerate(row[which]["samples"])}
+
+    return _beside(rows, curves, [1])
+
+
+def reach(rows: Sequence[Row], need: str | None = None) -> Ceiling:
+    """Return pass@k of the runs of one condition beside that of their bases.
+
+    Args:
+        rows: Of one condition.
+        need: Of these people alone; by default of all.
+    """
+    talks = min(sample[3] for sample in rows[0]["before"]["samples"])
+    tries = [2**n for n in range(int(math.log2(talks)) + 1)]
+
+    def curves(row: Row, which: str) -> dict[str, tuple[float, ...]]:
+        return {
+            str(n): tuple(pass_at(wins, count, k) for k in tries)
+            for n, (of, _, wins, count, _) in enumerate(row[which]["samples"])
+            if need in (None, of)
+        }
+
+    return _beside(rows, curves, tries)
+
+
+def _beside(rows: Sequence[Row], curves: Any, tries: Sequence[int]) -> Ceiling:
+    bases = [curves(row, "before") for row in rows]
+    return ceiling(bases, [curves(row, "after") for row in rows], tries=tries)
+
+
+class Step(NamedTuple):
+    """Where acquisition sets in, on the scale of the dose.
+
+    Attributes:
+        never: The largest dose above 0 at which no run acquired; NaN if there is none.
+        always: The smallest dose at which every run did, as at all larger ones; NaN if there is
+            none.
+        midpoint: Dose at which half of the runs would, by a logistic in log-dose, with an interval.
+        runs: How many runs, at doses above 0.
+    """
+
+    never: float
+    always: float
+    midpoint: Interval
+    runs: int
+
+
+def step(found: Sequence[tuple[float, bool]]) -> Step:
+    """Return where acquisition sets in.
+
+    The logistic has a flat prior on log10 of the midpoint, from 1e-5 to 1, and on log10 of the
+    slope, from 1 to 100 per decade: a few runs, perfectly apart, would else have no midpoint and no
+    interval. The figure is the posterior's median, its interval the middle 95 %.
+
+    Args:
+        found: For each run its dose and whether it acquired the target.
+    """
+    by: dict[float, list[bool]] = defaultdict(list)
+    for dose, won in found:
+        if dose > 0:
+            by[dose].append(won)
+    doses = sorted(by)
+    never = max((dose for dose in doses if not any(by[dose])), default=math.nan)
+    rising = [d for d in doses if all(all(by[larger]) for larger in doses if larger >= d)]
+    runs = sum(map(len, by.values()))
+    return Step(never, min(rising, default=math.nan), _midpoint(by, runs), runs)
+
+
+def _midpoint(by: Mapping[float, Sequence[bool]], runs: int) -> Interval:
+    if not runs:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    middles, slopes = np.linspace(-5.0, 0.0, 501), np.logspace(0.0, 2.0, 41)
+    logs = np.zeros((len(middles), len(slopes)))
+    for dose, wins in by.items():
+        lead = slopes[None, :] * (math.log10(dose) - middles[:, None])
+        logs -= sum(wins) * np.logaddexp(0, -lead) + (len(wins) - sum(wins)) * np.logaddexp(0, lead)
+    weights = np.exp(logs - logs.max()).sum(1)
+    below = weights.cumsum() / weights.sum()
+    half, low, high = (
+        float(10.0 ** middles[int(np.searchsorted(below, share))]) for share in (0.5, 0.025, 0.975)
+    )
+    return Interval(half, low, high, runs)

@@ -1,0 +1,218 @@
+"""Talks of the lab, in the environment or as a bandit, with any policy.
+
+Both *worlds* have the same people, needs and grammar. In the environment a talk has three turns and
+is played by `gym.make_vec`; what a turn did is what the appraiser found. The bandit is the anchor:
+one turn, in which the need is known, and a table of rewards; all of it can be computed exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+import gymnasium as gym
+
+from empathy_env.group import final_emotion
+from empathy_env.lab.grammar import REGISTERS, TARGET, WANTED, Register, register_of
+from empathy_env.lab.people import TURNS, Start, cue, opening, scenario
+from empathy_env.lab.words import answered, decoded, opened
+from empathy_env.trace import Trace
+
+Policy = Callable[[Sequence[Sequence[int]], Sequence[int]], Sequence[Sequence[int]]]
+"""Given the tokens of talks down to the agent's turn, and which talks they are, returns the tokens
+that the agent says, the end included."""
+WorldName = Literal["environment", "bandit"]
+
+
+class Turn(NamedTuple):
+    """One turn of the agent.
+
+    Attributes:
+        begins: How many tokens of the talk stand before it.
+        ends: How many stand before the next reply.
+        register: What was done, if it was one thing and one of the registers.
+        reward: What it was paid; in points of emotion / 100.
+    """
+
+    begins: int
+    ends: int
+    register: Register | None
+    reward: float
+
+
+class Talk(NamedTuple):
+    """A talk that was played."""
+
+    start: Start
+    ids: tuple[int, ...]
+    turns: tuple[Turn, ...]
+    emotion: float
+    """At the end, in [0, 100]; of a bandit 100 times the reward."""
+    trace: Trace | None = None
+
+
+class _Table(Protocol):
+    """Some talks that are going on together."""
+
+    heard: list[str]
+    """What each person has just said."""
+    done: list[bool]
+
+    def say(self, texts: Sequence[str]) -> list[tuple[Register | None, float]]:
+        """Say something in each talk that is not done; return what it did and was paid."""
+        ...
+
+    def emotion(self, seat: int) -> float: ...
+    def trace(self, seat: int) -> Trace | None: ...
+
+
+class World(NamedTuple):
+    """Where talks take place.
+
+    Attributes:
+        name: "environment" or "bandit".
+        credit: What validation is worth to those who need something else, in [0, 1].
+        difficulty: Preset of the users; the bandit has none.
+    """
+
+    name: WorldName = "environment"
+    credit: float = 0.0
+    difficulty: str = "moderate"
+
+    @property
+    def informed(self) -> int:
+        """The first turn, counted from 0, in which the need is known."""
+        return 1 if self.name == "environment" else 0
+
+    @property
+    def goal(self) -> float:
+        """Final emotion that counts as success: the need was met whenever it was known."""
+        return 50.0 if self.name == "environment" else 100.0
+
+    def opened(self, starts: Sequence[Start], members: Sequence[int]) -> _Table:
+        """Return the talks that begin so."""
+        if self.name == "bandit":
+            return _Bandit(starts, self.credit)
+        return _Environment(starts, members, self)
+
+
+def play(
+    world: World, starts: Sequence[Start], policy: Policy, *, members: Sequence[int] | None = None
+) -> list[Talk]:
+    """Play a talk from each start to its end.
+
+    Args:
+        world: Where.
+        starts: One for each talk; groups repeat theirs.
+        policy: Who speaks.
+        members: Number of each talk within its group.
+    """
+    table = world.opened(starts, members or [0] * len(starts))
+    ids = [opened(heard) for heard in table.heard]
+    turns: list[list[Turn]] = [[] for _ in starts]
+    while not all(table.done):
+        seats = [seat for seat, done in enumerate(table.done) if not done]
+        texts = [""] * len(starts)
+        begins = [len(one) for one in ids]
+        for seat, words in zip(seats, policy([ids[seat] for seat in seats], seats), strict=True):
+            ids[seat] += words
+            texts[seat] = decoded(words)
+        came = table.say(texts)
+        for seat in seats:
+            turns[seat].append(Turn(begins[seat], len(ids[seat]), *came[seat]))
+            if not table.done[seat]:
+                ids[seat] += answered(table.heard[seat])
+    return [
+        Talk(start, tuple(ids[n]), tuple(turns[n]), table.emotion(n), table.trace(n))
+        for n, start in enumerate(starts)
+    ]
+
+
+class _Bandit:
+    """One turn each; the need is known, and paid by a table."""
+
+    def __init__(self, starts: Sequence[Start], credit: float):
+        self._starts, self._credit = starts, credit
+        self._paid = [0.0] * len(starts)
+        self.heard = [f"{opening(start)} {cue(start)}" for start in starts]
+        self.done = [False] * len(starts)
+
+    def say(self, texts: Sequence[str]) -> list[tuple[Register | None, float]]:
+        found: list[Register | None] = [
+            register_of(text, one.slots) for text, one in zip(texts, self._starts, strict=True)
+        ]
+        self._paid = [
+            worth(one.need, register, self._credit)
+            for one, register in zip(self._starts, found, strict=True)
+        ]
+        self.done = [True] * len(self.done)
+        return list(zip(found, self._paid, strict=True))
+
+    def emotion(self, seat: int) -> float:
+        return 100.0 * self._paid[seat]
+
+    def trace(self, seat: int) -> Trace | None:
+        return None
+
+
+def worth(need: str, register: Register | None, credit: float) -> float:
+    """Return what a register is worth to a need in the bandit, in [0, 1].
+
+    >>> worth("others_motives", "interpretation", 0.4), worth("others_motives", "validation", 0.4)
+    (1.0, 0.4)
+    """
+    if register is not None and register == WANTED.get(need):  # type: ignore[call-overload]
+        return 1.0
+    return credit if register == "validation" else 0.0
+
+
+_ACTS: Final = frozenset(REGISTERS)
+
+
+class _Environment:
+    """Seats of `gym.make_vec`."""
+
+    def __init__(self, starts: Sequence[Start], members: Sequence[int], world: World):
+        built = [
+            replace(
+                scenario(start, credit=world.credit, difficulty=world.difficulty), member=member
+            )
+            for start, member in zip(starts, members, strict=True)
+        ]
+        self._envs: Any = gym.make_vec(
+            "EmpathyEnv/Support-v0",
+            num_envs=len(starts),
+            persona=built[0].persona,
+            protocol=built[0].protocol,
+            reward="delta",
+            max_turns=TURNS,
+        )
+        self._envs.reset(options={"scenarios": built})
+        self._look()
+
+    def _look(self) -> None:
+        episodes = self._envs.unwrapped.episodes
+        self.heard = [episode.utterance for episode in episodes]
+        self.done = [episode.done for episode in episodes]
+
+    def say(self, texts: Sequence[str]) -> list[tuple[Register | None, float]]:
+        _, rewards, *_ = self._envs.step(list(texts))
+        self._look()
+        traces = [episode.trace for episode in self._envs.unwrapped.episodes]
+        return [(_done(one), float(paid)) for one, paid in zip(traces, rewards, strict=True)]
+
+    def emotion(self, seat: int) -> float:
+        return final_emotion(self._envs.unwrapped.episodes[seat].trace)
+
+    def trace(self, seat: int) -> Trace | None:
+        return self._envs.unwrapped.episodes[seat].trace
+
+
+def _done(trace: Trace) -> Register | None:
+    """Return the register of the last turn, as it was appraised."""
+    found = [(each.act, each.about) for each in trace.turns[-1].evidence]
+    if len(found) != 1 or found[0][0] not in _ACTS:
+        return None
+    act, about = found[0]
+    return None if act == TARGET and about != "other_person" else act  # type: ignore[return-value]
