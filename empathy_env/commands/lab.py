@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from statistics import fmean
+from typing import Annotated, Any, Final, cast
 
 import typer
 import yaml
 
-from empathy_env.commands.console import AsJson, err, out, print_json, print_table
+from empathy_env.commands.console import AsJson, err, print_json, print_plain, print_table
 from empathy_env.errors import InvalidArgument, MissingExtra
-from empathy_env.lab.arms import arms_of, key_of
-from empathy_env.lab.summary import Condition, Step, conditions, step
+from empathy_env.lab.arms import Arm, arms_of, key_of
+from empathy_env.lab.summary import (
+    ACQUIRED,
+    Condition,
+    Step,
+    conditions,
+    rank_correlation,
+    read_results,
+    step,
+)
 
 
 def command(
@@ -26,29 +37,56 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Run an experiment of the prior lab; what has been run is not run again."""
-    for module in ("torch", "transformers"):
-        if find_spec(module) is None:
-            raise MissingExtra.of("empathy-env lab", "torch")
-    from empathy_env.lab.run import results, run
-
     arms = arms_of(_read(experiment))
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {key_of(arm) for arm in arms}
-    known = sum(row["key"] in wanted for row in results(folder))
-    err.print(f"{len(arms)} arms, {known} of them run already", highlight=False)
-    for number, (text, _) in enumerate(run(arms, folder, workers=workers, traces=traces), start=1):
-        err.print(f"{number}: {text}", highlight=False, markup=False)
-    rows = [row for row in results(folder) if row["key"] in wanted]
-    found = conditions(rows)
+    todo = wanted - {row["key"] for row in read_results(folder)}
+    err.print(f"{len(wanted)} arms, {len(wanted) - len(todo)} of them run already", highlight=False)
+    if todo:
+        _run(arms, folder, workers=workers, traces=traces)
+    rows = [row for row in read_results(folder) if row["key"] in wanted]
     if find_spec("matplotlib") is not None:
         from empathy_env.lab.figures import save_all
 
         for path in save_all(folder, rows):
             err.print(f"figure: {path}", highlight=False, markup=False)
+    found = conditions(rows)
     if as_json:
-        print_json([{**one._asdict(), "acquired": one.acquired} for one in found])
+        print_json([_data(one) for one in found])
     else:
         _print(found)
+
+
+def _run(arms: Sequence[Arm], folder: Path, *, workers: int, traces: bool) -> None:
+    """Run what has not been run, and say what is done.
+
+    Raises:
+        MissingExtra: If torch or transformers is not there.
+    """
+    if any(find_spec(module) is None for module in ("torch", "transformers")):
+        raise MissingExtra.of("empathy-env lab", "torch")
+    from empathy_env.lab.run import run
+
+    for number, (text, _) in enumerate(run(arms, folder, workers=workers, traces=traces), start=1):
+        err.print(f"{number}: {text}", highlight=False, markup=False)
+
+
+def _data(one: Condition) -> dict[str, Any]:
+    """Return a condition as JSON data; what is not known is null."""
+    whole = {**one._asdict(), "reach": asdict(one.reach), "acquired": one.acquired}
+    return cast("dict[str, Any]", _plain(whole))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in cast("Sequence[Any]", value)]
+    return value
 
 
 def _read(path: Path) -> object:
@@ -64,27 +102,56 @@ def _read(path: Path) -> object:
 
 
 def _print(found: Sequence[Condition]) -> None:
-    columns = ("comparison", "settings", "prior", "after", "acquired", "others", "gain", "KL")
-    print_table(columns, map(_row, found))
+    names = [_name(one) for one in found]
+    rows = [(*name, *_figures(one)) for name, one in zip(names, found, strict=True)]
+    print_table(("comparison", "settings", *_FIGURES), rows)
+    rows = [(*name, *_tries(one)) for name, one in zip(names, found, strict=True)]
+    print_table(("comparison", "settings", *_TRIES), rows, "Tries where the target is needed")
     for name, credit, known in steps(found):
-        out.print(
+        print_plain(
             f"{name}, validation paid {credit:g}: never at {known.never:g}, always at "
             f"{known.always:g}; half at {known.midpoint.mean:.2g} "
-            f"({known.midpoint.low:.2g} to {known.midpoint.high:.2g}, {known.runs} runs)",
-            highlight=False,
+            f"({known.midpoint.low:.2g} to {known.midpoint.high:.2g}, {known.runs} runs)"
         )
+    for name in dict.fromkeys(one.name for one in found):
+        pairs = [(fmean(one.signal), one.gain.mean) for one in found if one.name == name]
+        rho = rank_correlation(pairs)
+        if not math.isnan(rho.mean):
+            print_plain(
+                f"{name}: rank correlation of the bases' signal fraction with the gain "
+                f"{rho.mean:.2f} ({rho.low:.2f} to {rho.high:.2f}, {rho.size} conditions)"
+            )
 
 
-def _row(one: Condition) -> tuple[str, ...]:
+def _name(one: Condition) -> tuple[str, str]:
+    return one.name, ", ".join(f"{name} {value}" for name, value in one.settings.items())
+
+
+_FIGURES: Final = ("prior", "after", "acquired", "others", "gain", "KL")
+
+
+def _figures(one: Condition) -> tuple[str, ...]:
     return (
-        one.name,
-        ", ".join(f"{name} {value}" for name, value in one.settings.items()),
         _numbers(one.prior),
         _numbers(one.after),
         f"{one.acquired}/{len(one.after)}",
         _numbers(one.others),
         f"{one.gain.mean:+.1f} ({one.gain.low:+.1f} to {one.gain.high:+.1f})",
         f"{one.kl:.1f}",
+    )
+
+
+_TRIES: Final = ("signal", "K", "base at 1, K", "trained at 1, K", "crossover")
+
+
+def _tries(one: Condition) -> tuple[str, ...]:
+    known = one.reach
+    return (
+        f"{fmean(one.signal):.2f}",
+        f"{known.tries[-1]}",
+        f"{known.base[0].mean:.2f}, {known.base[-1].mean:.2f}",
+        f"{known.trained[0].mean:.2f}, {known.trained[-1].mean:.2f}",
+        f"{known.crossover.mean:g} ({known.crossover.low:g} to {known.crossover.high:g})",
     )
 
 
@@ -96,7 +163,7 @@ def steps(found: Sequence[Condition]) -> list[tuple[str, float, Step]]:
         for credit in sorted({one.settings.get("credit", 0.0) for one in own}):
             here = [one for one in own if one.settings.get("credit", 0.0) == credit]
             pairs: list[tuple[float, bool]] = [
-                (one.settings["dose"], value >= 0.5) for one in here for value in one.after
+                (one.settings["dose"], value >= ACQUIRED) for one in here for value in one.after
             ]
             if len({dose for dose, _ in pairs}) > 2:
                 made.append((name, credit, step(pairs)))

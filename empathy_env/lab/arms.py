@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from hashlib import blake2b
 from itertools import product
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from empathy_env.difficulty import load_difficulty
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.lab.grammar import NEEDS, PEOPLE
 
+A = TypeVar("A")
 WorldName = Literal["environment", "bandit"]
-Method = Literal["grpo", "random", "replay", "imitation"]
+Method = Literal["grpo", "random", "replay", "imitation", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,8 @@ class Arm(Base):
         credit: What validation, the safe alternative, is paid where something else is needed, in
             [0, 1].
         difficulty: Preset of the users; the bandit has none.
-        method: "grpo"; "random", which is GRPO paid by coins; "replay", more of the pretraining; or
-            "imitation" of talks in which all is done right.
+        method: "grpo"; "random", which is GRPO paid by coins; "replay", more of the pretraining;
+            "imitation" of talks in which all is done right; or "none".
         demonstrations: So many such talks for the target's need are imitated before GRPO.
         coverage: How many of the four needs demonstrations show, for "imitation"; the target's
             comes last.
@@ -63,6 +64,8 @@ class Arm(Base):
         kl: Weight of the KL to the base.
         evaluated: Starts that are evaluated.
         samples: Talks from each.
+        counted: In so many turns of the base it is counted how often the target is appraised,
+            whatever the words: a bound where its own sentences have all but no chance.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Arm(Base):
     kl: float = 0.0
     evaluated: int = 32
     samples: int = 64
+    counted: int = 0
 
     @property
     def base(self) -> Base:
@@ -115,29 +119,45 @@ _RANGES: Final = (
     ("kl", 0.0, _MANY),
     ("evaluated", len(NEEDS), _MANY),
     ("samples", 1, _MANY),
+    ("counted", 0, _MANY),
 )
 
 
-def key_of(value: Base) -> str:
-    """Return a name that depends on every field of a base or an arm, and on nothing else."""
-    text = json.dumps(asdict(value), sort_keys=True).encode()
+def key_of(value: Any) -> str:
+    """Return a name that depends on every field of a base or an arm, and on nothing else.
+
+    Fields at their defaults are left out, so results stay known when there are more fields.
+    """
+    given = {
+        one.name: getattr(value, one.name)
+        for one in fields(value)
+        if getattr(value, one.name) != one.default
+    }
+    text = json.dumps(given, sort_keys=True).encode()
     return blake2b(text, digest_size=8).hexdigest()
 
 
 def arms_of(data: object) -> list[Arm]:
-    """Return the arms of an experiment.
+    """Return the arms of an experiment of the prior lab: see `listed`.
+
+    >>> [arm.dose for arm in arms_of({"arms": [{"name": "dose", "dose": [0.0, 0.1]}]})]
+    [0.0, 0.1]
+    """
+    return listed(data, Arm)
+
+
+def listed(data: object, kind: type[A]) -> list[A]:
+    """Return the arms of an experiment, each once.
 
     Args:
         data: A mapping with "arms", a list of mappings, and optionally "all", a mapping with what
             they have in common. A list as a value stands for one arm with each of its entries; of
             several lists all combinations are taken.
+        kind: Dataclass of an arm; its fields are whole numbers, numbers or text.
 
     Raises:
         InvalidArgument: If something is missing or out of range.
         UnknownName: If a field does not exist.
-
-    >>> [arm.dose for arm in arms_of({"arms": [{"name": "dose", "dose": [0.0, 0.1]}]})]
-    [0.0, 0.1]
     """
     if not isinstance(data, Mapping):
         raise InvalidArgument("an experiment is a mapping with 'arms', a list of mappings")
@@ -149,12 +169,12 @@ def arms_of(data: object) -> list[Arm]:
     if not isinstance(shared, Mapping) or not isinstance(given, list):
         raise InvalidArgument("an experiment has 'arms', a list of mappings, and may have 'all'")
     common, each = cast("Mapping[str, Any]", shared), cast("list[Mapping[str, Any]]", given)
-    found = [arm for one in each for arm in _expanded({**common, **one})]
+    found = [arm for one in each for arm in _expanded({**common, **one}, kind)]
     return list({key_of(arm): arm for arm in found}.values())
 
 
-def _expanded(given: Mapping[str, Any]) -> list[Arm]:
-    known = {one.name: one for one in fields(Arm)}
+def _expanded(given: Mapping[str, Any], kind: type[A]) -> list[A]:
+    known = {one.name: one for one in fields(cast("Any", kind))}
     for name in given:
         if name not in known:
             raise UnknownName.among("field of an arm", str(name), known)
@@ -163,7 +183,7 @@ def _expanded(given: Mapping[str, Any]) -> list[Arm]:
             raise InvalidArgument(f"an arm has no {name!r}: {dict(given)}")
     lists: list[list[Any]] = [v if isinstance(v, list) else [v] for v in given.values()]
     return [
-        Arm(**{n: _typed(n, known[n].type, v) for n, v in zip(given, values, strict=True)})
+        kind(**{n: _typed(n, known[n].type, v) for n, v in zip(given, values, strict=True)})
         for values in product(*lists)
     ]
 

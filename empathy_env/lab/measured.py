@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from empathy_env.acts import Need
-from empathy_env.lab.grammar import NEEDS, PEOPLE, REGISTERS
+from empathy_env.lab.grammar import NEEDS, PEOPLE, REGISTERS, TARGET
 from empathy_env.lab.learn import played
-from empathy_env.lab.model import log_chances, register_chances
+from empathy_env.lab.model import log_chances, policy_of, register_chances
 from empathy_env.lab.people import Start, drawn_starts
-from empathy_env.lab.talks import Talk, World
+from empathy_env.lab.talks import Talk, World, play
 from empathy_env.measures.likelihood import ScoredTalk, sequence_kl
 
 
@@ -90,6 +90,17 @@ def measured(
     registers = _registers(model, shown, world)
     kl = sequence_kl(scored(model, reference, talks[:512])).per_talk.mean
     return Measured(registers, found, round(kl, 4)), groups
+
+
+def counted(model: Any, world: World, turns: int) -> tuple[int, int]:
+    """Return in how many turns of the model the target was appraised, and of how many."""
+    hits = total = 0
+    while total < turns:
+        starts = drawn_starts(random.Random(f"counted/{total}"), 1024)
+        for talk in play(world, starts, policy_of(model, total)):
+            total += len(talk.turns)
+            hits += sum(turn.register == TARGET for turn in talk.turns)
+    return hits, total
 
 
 def _registers(model: Any, talks: list[Talk], world: World) -> dict[str, list[float]]:

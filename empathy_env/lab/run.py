@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
@@ -22,22 +22,14 @@ from empathy_env.lab.arms import Arm, Base, key_of
 from empathy_env.lab.corpus import Mix, corpus, demonstrations
 from empathy_env.lab.grammar import NEEDS, PEOPLE, TARGET_NEED
 from empathy_env.lab.learn import Grpo, Step, grpo, rows_of
-from empathy_env.lab.measured import measured
+from empathy_env.lab.measured import counted, measured
 from empathy_env.lab.model import Size, fresh, taught
+from empathy_env.lab.summary import RESULTS, read_results
 from empathy_env.lab.talks import World
 from empathy_env.trace import write_traces
 
-RESULTS = "results.jsonl"
 _SHOWN = 20
 """Every so many steps of GRPO stand in the results."""
-
-
-def results(folder: Path) -> list[dict[str, Any]]:
-    """Return what has been run, oldest first."""
-    path = folder / RESULTS
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
 def run(
@@ -51,29 +43,54 @@ def run(
         workers: Processes, each of one thread.
         traces: Whether the talks of evaluations are kept too, for `empathy-env ceiling`.
     """
+    one = partial(run_arm, traces=traces)
+    for base, arm, row in carried_out(arms, folder, make_base, one, workers=workers):
+        what = f"base {base.world}" if arm is None else arm.name
+        yield (
+            f"{what} dose {base.dose:g} seed {base.seed}, {row['seconds']:.0f} s",
+            row if arm else None,
+        )
+
+
+def carried_out(
+    arms: Sequence[Any],
+    folder: Path,
+    make: Callable[[Any, Path], float],
+    one: Callable[[Any, Path], dict[str, Any]],
+    *,
+    workers: int,
+) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
+    """Run what has not been run, bases first, and write down the results of arms.
+
+    Args:
+        arms: Those of the experiment; each has a `base`.
+        folder: Results and base models are kept here.
+        make: Makes a base at its `base_path`, and returns the seconds it took.
+        one: Runs an arm, and returns its result, with its `key` and the `seconds` it took.
+        workers: Processes, each of one thread.
+
+    Yields:
+        A base, the arm or None, and the result or the seconds of the base.
+    """
     (folder / "bases").mkdir(parents=True, exist_ok=True)
-    known = {row["key"] for row in results(folder)}
+    known = {row["key"] for row in read_results(folder)}
     todo = [arm for arm in arms if key_of(arm) not in known]
     bases = list({key_of(arm.base): arm.base for arm in todo}.values())
-    missing = [base for base in bases if not _path(base, folder).exists()]
+    missing = [base for base in bases if not base_path(base, folder).exists()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        made = {pool.submit(make_base, base, folder): base for base in missing}
+        made = {pool.submit(make, base, folder): base for base in missing}
         for done in as_completed(made):
-            base = made[done]
-            yield (
-                f"base {base.world} dose {base.dose:g} seed {base.seed}, {done.result():.0f} s",
-                None,
-            )
-        runs = {pool.submit(run_arm, arm, folder, traces): arm for arm in todo}
+            yield made[done], None, {"seconds": done.result()}
+        runs = {pool.submit(one, arm, folder): arm for arm in todo}
         for done in as_completed(runs):
             row = done.result()
             with (folder / RESULTS).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-            arm = runs[done]
-            yield f"{arm.name} dose {arm.dose:g} seed {arm.seed}, {row['seconds']:.0f} s", row
+            yield runs[done].base, runs[done], row
 
 
-def _path(base: Base, folder: Path) -> Path:
+def base_path(base: Any, folder: Path) -> Path:
+    """Return where a base model is kept."""
     return folder / "bases" / f"{key_of(base)}.pt"
 
 
@@ -85,10 +102,14 @@ def make_base(base: Base, folder: Path) -> float:
     model = fresh(Size(base.width), base.seed)
     for _ in taught(model, rows, steps=base.pretraining, batch=base.batch, lr=3e-3, seed=base.seed):
         pass
-    path = _path(base, folder)
+    kept(model, base_path(base, folder))
+    return perf_counter() - begun
+
+
+def kept(model: Any, path: Path) -> None:
+    """Keep a model's weights."""
     torch.save(model.state_dict(), path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)  # so that a file that is there is whole
-    return perf_counter() - begun
 
 
 def _corpus(base: Base) -> Any:
@@ -98,7 +119,7 @@ def _corpus(base: Base) -> Any:
 def load_base(base: Base, folder: Path) -> Any:
     """Return a base model that has been made."""
     model = fresh(Size(base.width), base.seed)
-    model.load_state_dict(torch.load(_path(base, folder), weights_only=True))
+    model.load_state_dict(torch.load(base_path(base, folder), weights_only=True))
     return model.eval()
 
 
@@ -131,6 +152,7 @@ def run_arm(arm: Arm, folder: Path, traces: bool = False) -> dict[str, Any]:
         "before": before.to_data(),
         "after": after.to_data(),
         "curve": curve,
+        "counted": counted(base, world, arm.counted),
         "seconds": round(perf_counter() - begun, 1),
     }
 
@@ -139,6 +161,8 @@ def _trained(
     model: Any, base: Any, world: World, arm: Arm, people: tuple[str, ...]
 ) -> Iterator[Step]:
     """Train the model; yields some steps of GRPO, the last one among them."""
+    if arm.method == "none":
+        return
     plain = World(arm.world)
     if arm.method in ("replay", "imitation"):
         if arm.method == "replay":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,12 +14,21 @@ import numpy as np
 from empathy_env.lab.grammar import REGISTERS, TARGET, TARGET_NEED, WANTED
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.ceiling import Ceiling, ceiling
-from empathy_env.measures.rates import pass_at
+from empathy_env.measures.rates import pass_at, signal_fraction
 
+RESULTS: Final = "results.jsonl"
 ACQUIRED: Final = 0.5
 """The register has been acquired if who needs it gets it with this probability."""
 Row = Mapping[str, Any]
 _TARGET: Final = REGISTERS.index(TARGET)
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Return what has been run, oldest first: one JSON line for each arm."""
+    path = folder / RESULTS
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
 class Condition(NamedTuple):
@@ -32,6 +43,8 @@ class Condition(NamedTuple):
         gain: How far the mean final emotion is above the base's, with an interval over runs and
             starts.
         kl: Mean over runs, to the base, in nats a talk.
+        signal: Of each base, how often a group of the arm's size holds a success and a failure.
+        reach: pass@k where the target is needed, of the trained models beside their bases.
     """
 
     name: str
@@ -41,6 +54,8 @@ class Condition(NamedTuple):
     others: tuple[float, ...]
     gain: Interval
     kl: float
+    signal: tuple[float, ...]
+    reach: Ceiling
 
     @property
     def acquired(self) -> int:
@@ -74,6 +89,8 @@ def _condition(rows: Sequence[Row], varied: set[str]) -> Condition:
         others=tuple(_others(row["after"]) for row in rows),
         gain=emotions(rows).difference[0],
         kl=float(np.mean([row["after"]["kl"] for row in rows])),
+        signal=tuple(map(_signal, rows)),
+        reach=reach(rows, TARGET_NEED),
     )
 
 
@@ -85,6 +102,36 @@ def _others(measured: Mapping[str, Any]) -> float:
         if register != TARGET
     ]
     return float(np.mean(right))
+
+
+def _signal(row: Row) -> float:
+    """Return the base's signal fraction; groups larger than what was sampled are taken as large."""
+    found = [
+        signal_fraction(wins, talks, min(row["arm"]["group_size"], talks))
+        for _, _, wins, talks, _ in row["before"]["samples"]
+    ]
+    return float(np.mean(found))
+
+
+def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
+    """Return Spearman's rank correlation, with the interval of Fisher's transformation.
+
+    NaN with fewer than four pairs, or where one side does not vary.
+
+    >>> round(rank_correlation([(1, 10), (2, 20), (3, 30), (4, 25), (5, 50)]).mean, 2)
+    0.9
+    """
+    one, other = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
+    if len(pairs) < 4 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return Interval(math.nan, math.nan, math.nan, len(pairs))
+    rho = float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+    middle, reach = math.atanh(min(max(rho, -0.999999), 0.999999)), 1.06 / math.sqrt(len(pairs) - 3)
+    low, high = (math.tanh(middle + side * 1.96 * reach) for side in (-1, 1))
+    return Interval(rho, low, high, len(pairs))
+
+
+def _ranks(values: Any) -> Any:
+    return np.array([(values < one).sum() + ((values == one).sum() + 1) / 2 for one in values])
 
 
 def emotions(rows: Sequence[Row]) -> Ceiling:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.lab.arms import Arm, arms_of, key_of
 from empathy_env.lab.grammar import NEEDS
-from empathy_env.lab.summary import conditions, reach, step
+from empathy_env.lab.summary import conditions, rank_correlation, reach, step
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -32,6 +32,11 @@ def test_an_arm_that_is_given_twice_is_one():
     assert (
         len(arms_of({"arms": [{"name": "x", "seed": [1, 2]}, {"name": "x", "seed": [2, 3]}]})) == 3
     )
+
+
+def test_a_field_at_its_default_is_not_in_the_key():
+    assert key_of(Arm(name="x", counted=0)) == key_of(Arm(name="x"))
+    assert key_of(Arm(name="x", counted=9)) != key_of(Arm(name="x"))
 
 
 def test_keys_tell_arms_apart_and_bases_are_shared():
@@ -71,7 +76,7 @@ def row(seed, dose, after, *, wins=4, credit=0.0, name="dose"):
     registers = {need: [0.9, 0.05, 0.9, 0.9] for need in NEEDS}
     return {
         "key": f"{seed}{dose}{after}{credit}",
-        "arm": {"name": name, "dose": dose, "credit": credit, "seed": seed},
+        "arm": {"name": name, "dose": dose, "credit": credit, "seed": seed, "group_size": 4},
         "before": {
             "registers": registers,
             "samples": [["others_motives", "boss", 1, 8, 40.0 + n] for n in range(6)],
@@ -93,6 +98,7 @@ def test_runs_of_one_condition_stand_together_in_the_order_of_their_seeds():
     assert high.after == (0.4, 0.9, 0.8)
     assert high.acquired == 2
     assert high.gain.mean == pytest.approx(5.0)
+    assert high.signal == pytest.approx((1 - 35 / 70,) * 3)  # 1 of 8, in groups of 4
     assert high.prior == (0.05,) * 3
     assert high.others == pytest.approx((0.9,) * 3)
     assert low.after == (0.0,)
@@ -106,6 +112,17 @@ def test_pass_at_k_is_beside_that_of_each_runs_own_base():
     assert found.trained[0].mean == pytest.approx(1 / 2)
     assert found.trained[-1].mean == 1.0
     assert found.runs == 3
+
+
+def test_rank_correlation_goes_by_order_alone_and_says_how_little_few_pairs_are():
+    rising = [(n, n**3) for n in range(8)]
+    assert rank_correlation(rising).mean == pytest.approx(1.0)
+    assert rank_correlation([(a, -b) for a, b in rising]).mean == pytest.approx(-1.0)
+    mixed = rank_correlation([(1, 2), (2, 1), (3, 4), (4, 3), (5, 5)])
+    assert mixed.mean == pytest.approx(0.8)  # 1 - 6 * 4 / (5 * 24)
+    assert mixed.low < 0 < mixed.high < 1
+    assert math.isnan(rank_correlation([(1, 1), (2, 2), (3, 3)]).mean)
+    assert math.isnan(rank_correlation([(1, n) for n in range(9)]).mean)
 
 
 def test_where_acquisition_sets_in():

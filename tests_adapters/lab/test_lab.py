@@ -25,7 +25,8 @@ from empathy_env.lab.model import (
     taught,
 )
 from empathy_env.lab.people import drawn_starts
-from empathy_env.lab.run import results, run
+from empathy_env.lab.run import run
+from empathy_env.lab.summary import read_results
 from empathy_env.lab.talks import World, play
 from empathy_env.lab.words import AGENT, END, said, vocabulary
 from empathy_env.measures.likelihood import sequence_kl
@@ -190,11 +191,11 @@ def test_an_experiment_is_run_once_and_goes_on_where_it_stopped(tmp_path):
     arms = arms_of({"all": SMALL, "arms": lines})
     done = [text for text, row in run(arms[:2], tmp_path) if row]
     assert len(done) == 2
-    first = results(tmp_path)
+    first = read_results(tmp_path)
     rows = [row for _, row in run(arms, tmp_path, traces=True) if row]
     assert {row["arm"]["name"] for row in rows} == {"b", "c", "d", "e"}
-    assert results(tmp_path)[:2] == first
-    assert {row["key"] for row in results(tmp_path)} == {key_of(arm) for arm in arms}
+    assert read_results(tmp_path)[:2] == first
+    assert {row["key"] for row in read_results(tmp_path)} == {key_of(arm) for arm in arms}
     assert [text for text, _ in run(arms, tmp_path)] == []
     [talks] = [row for row in rows if row["arm"]["name"] == "b"]
     for which in ("base", "trained"):

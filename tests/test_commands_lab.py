@@ -1,0 +1,103 @@
+"""`empathy-env lab`: what has been run is told from its results, without torch."""
+
+import json
+from dataclasses import asdict
+from importlib.util import find_spec
+
+import pytest
+from typer.testing import CliRunner
+
+from empathy_env.__main__ import app
+from empathy_env.lab.arms import arms_of, key_of
+from empathy_env.lab.grammar import NEEDS
+
+EXPERIMENT = """
+arms:
+  - {name: dose, dose: [0, 0.01, 0.03, 0.1], seed: [1, 2, 3], group_size: 4}
+"""
+
+
+def result(arm):
+    """Return a result in which the target is acquired from a dose of 3 % on."""
+    won = arm.dose >= 0.03
+    before = {need: [0.3, arm.dose, 0.3, 0.3] for need in NEEDS}
+    after = {**before, "others_motives": [0.0, 0.98 if won else 1e-9, 0.0, 0.0]}
+    wins = round(8 * arm.dose) + 1
+
+    def samples(shift, count):
+        return [[need, "boss", count, 8, 40.0 + n + shift] for n, need in enumerate(NEEDS * 2)]
+
+    gain = 20.0 * arm.dose + arm.seed
+    return {
+        "key": key_of(arm),
+        "arm": asdict(arm),
+        "before": {"registers": before, "samples": samples(0.0, wins), "kl": 0.0},
+        "after": {"registers": after, "samples": samples(gain, 8 if won else 0), "kl": 3.0},
+        "curve": [{"number": 20, "hits": 3, "tries": 10}, {"number": 40, "hits": 9, "tries": 20}],
+        "counted": [0, 0],
+        "seconds": 1.0,
+    }
+
+
+@pytest.fixture
+def lab(tmp_path):
+    experiment = tmp_path / "dose.yaml"
+    experiment.write_text(EXPERIMENT, "utf-8")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    import yaml
+
+    rows = [result(arm) for arm in arms_of(yaml.safe_load(EXPERIMENT))]
+    (folder / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+    def run(*more):
+        return CliRunner().invoke(app, ["lab", str(experiment), "--out", str(folder), *more])
+
+    run.folder = folder
+    return run
+
+
+def test_a_finished_experiment_is_told_from_its_results(lab):
+    told = lab()
+    assert told.exit_code == 0, told.output
+    assert "12 arms, 12 of them run already" in told.stderr
+    assert "3/3" in told.stdout
+    assert "0/3" in told.stdout
+    assert "never at 0.01, always at 0.03; half at 0.01" in told.stdout
+    assert "rank correlation" in told.stdout
+    for name in ("dose-doses.svg", "dose-curves.svg"):
+        assert (lab.folder / name).read_text("utf-8").startswith("<?xml")
+
+
+def test_the_table_as_json(lab):
+    rows = json.loads(lab("--json").stdout)
+    assert [row["settings"]["dose"] for row in rows] == [0.0, 0.01, 0.03, 0.1]
+    assert [row["acquired"] for row in rows] == [0, 0, 3, 3]
+    assert rows[3]["gain"]["mean"] == pytest.approx(4.0)
+    assert rows[3]["prior"] == [0.1] * 3
+    assert rows[3]["reach"]["trained"][0]["mean"] == 1.0
+
+
+def test_results_of_other_experiments_in_the_folder_are_not_told(lab):
+    stray = {**result(arms_of({"arms": [{"name": "stray"}]})[0])}
+    with (lab.folder / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(stray) + "\n")
+    assert "stray" not in lab().stdout
+
+
+def test_an_experiment_that_cannot_be_read_is_refused(tmp_path):
+    path = tmp_path / "x.yaml"
+    for text, problem in (("arms: [", "x.yaml"), ("arms: [{name: x, doze: 1}]", "dose")):
+        path.write_text(text, "utf-8")
+        told = CliRunner().invoke(app, ["lab", str(path), "--out", str(tmp_path / "o")])
+        assert told.exit_code != 0
+        assert problem in str(told.exception) + told.output
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="torch is there")
+def test_without_torch_what_is_left_to_run_says_which_extra_it_needs(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("arms: [{name: x}]", "utf-8")
+    told = CliRunner().invoke(app, ["lab", str(path), "--out", str(tmp_path / "o")])
+    assert told.exit_code != 0
+    assert "empathy-env[torch]" in str(told.exception) + told.output
