@@ -18,5 +18,6 @@ for which in base trained; do
     mv "$out/$which.part.jsonl" "$out/$which.jsonl"
   fi
 done
+rm -rf "$out/report"
 empathy-env ceiling --base "$out/base.jsonl" --trained "$out/trained.jsonl" --goal "${GOAL:-60}" \
-  --budget "${BUDGET:-64}" --out "$out"
+  --budget "${BUDGET:-64}" --out "$out/report"

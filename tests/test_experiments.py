@@ -29,6 +29,6 @@ def test_two_served_models_are_set_beside_each_other_and_a_stopped_run_goes_on(t
         assert run(base, trained).returncode == 0
         assert len(base.calls) == asked
         assert len(trained.calls) == 2 * asked
-    found = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    found = json.loads((tmp_path / "report" / "summary.json").read_text("utf-8"))
     assert found
-    assert (tmp_path / "ceiling.html").exists()
+    assert (tmp_path / "report" / "ceiling.html").exists()
