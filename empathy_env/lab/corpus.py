@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from empathy_env.lab.grammar import PEOPLE, REGISTERS, TARGET, WANTED, Register, sentences
+from empathy_env.acts import Need
+from empathy_env.lab.grammar import NEEDS, PEOPLE, REGISTERS, TARGET, WANTED, Register, sentences
 from empathy_env.lab.people import Start, drawn_starts
 from empathy_env.lab.talks import Policy, Talk, World, play
 from empathy_env.lab.words import said
@@ -75,7 +76,7 @@ def corpus(world: World, mix: Mix, count: int, seed: int) -> list[Talk]:
 
 
 def demonstrations(
-    world: World, count: int, seed: int, needs: Sequence[str] | None = None
+    world: World, count: int, seed: int, needs: tuple[Need, ...] = NEEDS
 ) -> list[Talk]:
     """Return talks in which what is needed is done whenever it is known.
 
@@ -83,10 +84,10 @@ def demonstrations(
         world: Where.
         count: How many.
         seed: Key of the draws.
-        needs: Those of the people; by default all.
+        needs: Those of the people.
     """
     dice = random.Random(seed)
-    starts = drawn_starts(dice, count, **({"needs": tuple(needs)} if needs else {}))  # type: ignore[arg-type]
+    starts = drawn_starts(dice, count, needs=needs)
 
     def choose(start: Start, turn: int) -> tuple[Register, int]:
         # Each sentence once: what has been said before is worth little the second time.

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from empathy_env.acts import Need
 from empathy_env.lab.arms import Arm, Base, key_of
 from empathy_env.lab.corpus import Mix, corpus, demonstrations
 from empathy_env.lab.grammar import NEEDS, PEOPLE, TARGET_NEED
@@ -168,8 +169,8 @@ def _trained(
         if arm.method == "replay":
             talks = _corpus(arm.base)
         else:
-            shown = [*(need for need in NEEDS if need != TARGET_NEED), TARGET_NEED]
-            covered = shown[: arm.coverage]
+            needs: list[Need] = [need for need in NEEDS if need != TARGET_NEED]
+            covered = (*needs, TARGET_NEED)[: arm.coverage]
             talks = demonstrations(plain, arm.talks // 4, arm.seed + 7, covered)
         rows = rows_of(talks, others=0.0)
         for _ in taught(
@@ -179,7 +180,7 @@ def _trained(
         return
     if arm.demonstrations:
         shown = rows_of(
-            demonstrations(plain, arm.demonstrations, arm.seed + 7, [TARGET_NEED]), others=0.0
+            demonstrations(plain, arm.demonstrations, arm.seed + 7, (TARGET_NEED,)), others=0.0
         )
         for _ in taught(
             model,

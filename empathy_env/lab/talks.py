@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, cast
 
 import gymnasium as gym
 
+from empathy_env.acts import Need
 from empathy_env.group import final_emotion
 from empathy_env.lab.grammar import REGISTERS, TARGET, WANTED, Register, register_of
 from empathy_env.lab.people import TURNS, Start, cue, opening, scenario
@@ -156,13 +157,13 @@ class _Bandit:
         return None
 
 
-def worth(need: str, register: Register | None, credit: float) -> float:
+def worth(need: Need, register: Register | None, credit: float) -> float:
     """Return what a register is worth to a need in the bandit, in [0, 1].
 
     >>> worth("others_motives", "interpretation", 0.4), worth("others_motives", "validation", 0.4)
     (1.0, 0.4)
     """
-    if register is not None and register == WANTED.get(need):  # type: ignore[call-overload]
+    if register is not None and register == WANTED.get(need):
         return 1.0
     return credit if register == "validation" else 0.0
 
@@ -215,4 +216,4 @@ def _done(trace: Trace) -> Register | None:
     if len(found) != 1 or found[0][0] not in _ACTS:
         return None
     act, about = found[0]
-    return None if act == TARGET and about != "other_person" else act  # type: ignore[return-value]
+    return None if act == TARGET and about != "other_person" else cast("Register", act)
