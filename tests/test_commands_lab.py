@@ -31,8 +31,13 @@ def result(arm):
     return {
         "key": key_of(arm),
         "arm": asdict(arm),
-        "before": {"registers": before, "samples": samples(0.0, wins), "kl": 0.0},
-        "after": {"registers": after, "samples": samples(gain, 8 if won else 0), "kl": 3.0},
+        "before": {"registers": before, "done": before, "samples": samples(0.0, wins), "kl": 0.0},
+        "after": {
+            "registers": after,
+            "done": after,
+            "samples": samples(gain, 8 if won else 0),
+            "kl": 3.0,
+        },
         "curve": [{"number": 20, "hits": 3, "tries": 10}, {"number": 40, "hits": 9, "tries": 20}],
         "counted": [0, 0],
         "seconds": 1.0,

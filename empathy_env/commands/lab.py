@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 import yaml
 
+from empathy_env.commands import lab_ladder, lab_warmth
 from empathy_env.commands.console import AsJson, err, print_json, print_plain, print_table
 from empathy_env.errors import InvalidArgument, MissingExtra
 from empathy_env.lab.arms import Arm, arms_of, key_of
@@ -34,10 +35,20 @@ def command(
     traces: Annotated[
         bool, typer.Option("--traces", help="Keep the talks of evaluations too.")
     ] = False,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="See what the bases do without reward instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run an experiment of the prior lab; what has been run is not run again."""
-    arms = arms_of(_read(experiment))
+    given = _read(experiment)
+    if lab_warmth.meant(given):
+        lab_warmth.shown(given, folder, workers=workers, as_json=as_json)
+        return
+    arms = arms_of(given)
+    if ladder:
+        lab_ladder.shown(arms, folder, workers=workers, as_json=as_json)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {key_of(arm) for arm in arms}
     todo = wanted - {row["key"] for row in read_results(folder)}
@@ -127,13 +138,14 @@ def _name(one: Condition) -> tuple[str, str]:
     return one.name, ", ".join(f"{name} {value}" for name, value in one.settings.items())
 
 
-_FIGURES: Final = ("prior", "after", "acquired", "others", "gain", "KL")
+_FIGURES: Final = ("prior", "after", "done", "acquired", "others", "gain", "KL")
 
 
 def _figures(one: Condition) -> tuple[str, ...]:
     return (
         _numbers(one.prior),
         _numbers(one.after),
+        _numbers(one.done),
         f"{one.acquired}/{len(one.after)}",
         _numbers(one.others),
         f"{one.gain.mean:+.1f} ({one.gain.low:+.1f} to {one.gain.high:+.1f})",
@@ -163,7 +175,7 @@ def steps(found: Sequence[Condition]) -> list[tuple[str, float, Step]]:
         for credit in sorted({one.settings.get("credit", 0.0) for one in own}):
             here = [one for one in own if one.settings.get("credit", 0.0) == credit]
             pairs: list[tuple[float, bool]] = [
-                (one.settings["dose"], value >= ACQUIRED) for one in here for value in one.after
+                (one.settings["dose"], value >= ACQUIRED) for one in here for value in one.done
             ]
             if len({dose for dose, _ in pairs}) > 2:
                 made.append((name, credit, step(pairs)))

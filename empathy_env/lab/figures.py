@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from empathy_env.lab.grammar import TARGET_NEED
 from empathy_env.lab.summary import Condition, Row, conditions, reach
 
+_DOTS = (("prior", "x", "tab:grey"), ("after", "o", "tab:blue"), ("done", "+", "tab:orange"))
+"""What is drawn of each run."""
 _LEAST = 1e-10
 """Probabilities below this are drawn at this height."""
 
@@ -32,7 +34,7 @@ def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
     for number, credit in enumerate(credits, start=1):
         axes = figure.add_subplot(1, len(credits), number)
         here = [one for one in found if one.settings.get("credit", 0.0) == credit]
-        for which, marker, colour in (("prior", "x", "tab:grey"), ("after", "o", "tab:blue")):
+        for which, marker, colour in _DOTS:
             points = [
                 (max(one.settings.get("dose", 0.0), 3e-4), max(value, _LEAST))
                 for one in here

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -97,7 +97,10 @@ def grpo(
     hits = tries = 0
     for step in range(how.steps):
         dice = random.Random(f"{seed}/{step}")
-        groups = drawn_starts(dice, how.starts, needs=needs, people=people)
+        # Needs come in turn from step to step too: with few groups some would never be met.
+        first = step * how.starts % len(needs)
+        turned = (*needs[first:], *needs[:first])
+        groups = drawn_starts(dice, how.starts, needs=turned, people=people)
         starts = [start for start in groups for _ in range(how.group_size)]
         members = list(range(how.group_size)) * how.starts
         policy = policy_of(model, dice.getrandbits(60))
@@ -158,15 +161,40 @@ def _update(
             marks[turn.begins : turn.ends] = [1.0] * (turn.ends - turn.begins)
         credit.append(row)
         mask.append(marks)
-    ids, weight, own = [talk.ids for talk in talks], marked(credit), marked(mask)
+    ids = [talk.ids for talk in talks]
+    ascend(model, optimizer, ids, credit, mask, reference=reference, kl=how.kl)
+
+
+def ascend(
+    model: Any,
+    optimizer: Any,
+    ids: Sequence[Sequence[int]],
+    credit: Sequence[Sequence[float]],
+    mask: Sequence[Sequence[float]],
+    *,
+    reference: Any = None,
+    kl: float = 0.0,
+) -> None:
+    """Take one step of policy gradient; each talk weighs the same.
+
+    Args:
+        model: It is changed.
+        optimizer: Of its weights.
+        ids: Tokens of each talk.
+        credit: Advantage of each token.
+        mask: 1 for the agent's own tokens, 0 for others.
+        reference: What the KL is to.
+        kl: Its weight.
+    """
+    weight, own = marked(credit), marked(mask)
     now = chances(model, ids)
     # One pass over what was just sampled: the ratio is 1, and its gradient that of the logarithm.
     each = -(weight * now)
-    if how.kl:
+    if kl:
         with torch.no_grad():
             known = chances(reference, ids)
         apart = known - now
-        each = each + how.kl * (apart.exp() - apart - 1)
+        each = each + kl * (apart.exp() - apart - 1)
     loss = ((each * own).sum(1) / own.sum(1).clamp(min=1)).mean()
     optimizer.zero_grad()
     loss.backward()
@@ -186,6 +214,3 @@ def played(
         policy = policy_of(model, seed + first)
         found += play(world, each[part], policy, members=members[part])
     return [found[n : n + size] for n in range(0, len(found), size)]
-
-
-Report = Callable[[str], None]

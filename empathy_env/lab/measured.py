@@ -42,11 +42,14 @@ class Measured(NamedTuple):
         registers: For each need, how likely each register is at the first turn in which the need
             is known, exactly, mean over histories of its own. In the order of `REGISTERS`; what is
             left to 1 is no sentence of the grammar.
+        done: For each need, in what share of the talks each register was what that turn did, as
+            appraised, whatever the words.
         samples: What came of each start.
         kl: To the reference, in nats a talk, as in `measures.likelihood`.
     """
 
     registers: dict[str, list[float]]
+    done: dict[str, list[float]]
     samples: list[Sample]
     kl: float
 
@@ -54,6 +57,7 @@ class Measured(NamedTuple):
         """Return it as JSON data."""
         return {
             "registers": self.registers,
+            "done": self.done,
             "samples": [list(one) for one in self.samples],
             "kl": self.kl,
         }
@@ -89,7 +93,7 @@ def measured(
     shown = [talk for group in groups for talk in group[:16]]
     registers = _registers(model, shown, world)
     kl = sequence_kl(scored(model, reference, talks[:512])).per_talk.mean
-    return Measured(registers, found, round(kl, 4)), groups
+    return Measured(registers, _done(talks, world), found, round(kl, 4)), groups
 
 
 def counted(model: Any, world: World, turns: int) -> tuple[int, int]:
@@ -101,6 +105,17 @@ def counted(model: Any, world: World, turns: int) -> tuple[int, int]:
             total += len(talk.turns)
             hits += sum(turn.register == TARGET for turn in talk.turns)
     return hits, total
+
+
+def _done(talks: list[Talk], world: World) -> dict[str, list[float]]:
+    by: dict[str, list[str | None]] = defaultdict(list)
+    for talk in talks:
+        if len(talk.turns) > world.informed:
+            by[talk.start.need].append(talk.turns[world.informed].register)
+    return {
+        need: [by[need].count(register) / max(1, len(by[need])) for register in REGISTERS]
+        for need in NEEDS
+    }
 
 
 def _registers(model: Any, talks: list[Talk], world: World) -> dict[str, list[float]]:

@@ -38,10 +38,16 @@ class Size:
     heads: int = 4
 
 
-def fresh(size: Size, seed: int) -> Any:
-    """Return a model with random weights, which depend on the seed alone."""
+def fresh(size: Size, seed: int, tokens: int | None = None) -> Any:
+    """Return a model with random weights, which depend on the seed alone.
+
+    Args:
+        size: How large it is.
+        seed: Key of the weights.
+        tokens: How many it knows; by default those of the lab's vocabulary.
+    """
     config = LlamaConfig(
-        vocab_size=len(vocabulary()),
+        vocab_size=tokens or len(vocabulary()),
         hidden_size=size.width,
         intermediate_size=4 * size.width,
         num_hidden_layers=size.layers,

@@ -194,6 +194,11 @@ def _lines() -> dict[str, list[str]]:
     return {manner: list(lines) for manner, lines in _LINES.items()}
 
 
+def lines_of(manner: str) -> tuple[str, ...]:
+    """Return what a person may say in such a manner, as "hurt"."""
+    return _LINES[manner]
+
+
 def own_lines() -> list[str]:
     """Return all that a person may say by a line of their own."""
     slots = [Slots(*each) for each in zip(FEELINGS, MATTERS, PEOPLE, strict=True)]

@@ -18,7 +18,7 @@ from empathy_env.measures.rates import pass_at, signal_fraction
 
 RESULTS: Final = "results.jsonl"
 ACQUIRED: Final = 0.5
-"""The register has been acquired if who needs it gets it with this probability."""
+"""The register has been acquired if who needs it gets it in this share of talks."""
 Row = Mapping[str, Any]
 _TARGET: Final = REGISTERS.index(TARGET)
 
@@ -39,7 +39,9 @@ class Condition(NamedTuple):
         settings: The fields in which it differs from other conditions of the comparison.
         prior: Of each run, how likely the target was where it was needed and known, in the base.
         after: The same after training.
-        others: Of each run, how likely the right register was for the other needs, mean over them.
+        done: Of each run, in what share of talks the target was what was done there, as appraised:
+            a model may have found words for it that are not the grammar's.
+        others: Of each run, the share of the right register for the other needs, mean over them.
         gain: How far the mean final emotion is above the base's, with an interval over runs and
             starts.
         kl: Mean over runs, to the base, in nats a talk.
@@ -51,6 +53,7 @@ class Condition(NamedTuple):
     settings: Mapping[str, Any]
     prior: tuple[float, ...]
     after: tuple[float, ...]
+    done: tuple[float, ...]
     others: tuple[float, ...]
     gain: Interval
     kl: float
@@ -60,7 +63,7 @@ class Condition(NamedTuple):
     @property
     def acquired(self) -> int:
         """In how many runs the target was acquired."""
-        return sum(one >= ACQUIRED for one in self.after)
+        return sum(one >= ACQUIRED for one in self.done)
 
 
 def conditions(rows: Iterable[Row]) -> list[Condition]:
@@ -86,6 +89,7 @@ def _condition(rows: Sequence[Row], varied: set[str]) -> Condition:
         settings={name: arm[name] for name in arm if name in varied},
         prior=tuple(row["before"]["registers"][TARGET_NEED][_TARGET] for row in rows),
         after=tuple(row["after"]["registers"][TARGET_NEED][_TARGET] for row in rows),
+        done=tuple(row["after"]["done"][TARGET_NEED][_TARGET] for row in rows),
         others=tuple(_others(row["after"]) for row in rows),
         gain=emotions(rows).difference[0],
         kl=float(np.mean([row["after"]["kl"] for row in rows])),
@@ -95,7 +99,7 @@ def _condition(rows: Sequence[Row], varied: set[str]) -> Condition:
 
 
 def _others(measured: Mapping[str, Any]) -> float:
-    registers: Mapping[str, Sequence[float]] = measured["registers"]
+    registers: Mapping[str, Sequence[float]] = measured["done"]
     right = [
         registers[need][REGISTERS.index(register)]
         for need, register in WANTED.items()

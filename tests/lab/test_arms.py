@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empathy_env.errors import InvalidArgument, UnknownName
-from empathy_env.lab.arms import Arm, arms_of, key_of
+from empathy_env.lab import warmth_arms
+from empathy_env.lab.arms import Arm, arms_of, key_of, listed
 from empathy_env.lab.grammar import NEEDS
 from empathy_env.lab.summary import conditions, rank_correlation, reach, step
 
@@ -68,7 +69,9 @@ def test_mistakes_are_named(data, error, message):
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_experiments_that_come_with_it_can_be_read(path):
-    assert arms_of(yaml.safe_load(path.read_text("utf-8")))
+    given = yaml.safe_load(path.read_text("utf-8"))
+    kind = {"warmth": warmth_arms.Arm, None: Arm}[given.pop("kind", None)]
+    assert listed(given, kind)
 
 
 def row(seed, dose, after, *, wins=4, credit=0.0, name="dose"):
@@ -79,11 +82,13 @@ def row(seed, dose, after, *, wins=4, credit=0.0, name="dose"):
         "arm": {"name": name, "dose": dose, "credit": credit, "seed": seed, "group_size": 4},
         "before": {
             "registers": registers,
+            "done": registers,
             "samples": [["others_motives", "boss", 1, 8, 40.0 + n] for n in range(6)],
             "kl": 0.0,
         },
         "after": {
-            "registers": {**registers, "others_motives": [0.0, after, 0.0, 0.0]},
+            "registers": {**registers, "others_motives": [0.0, after / 2, 0.0, 0.0]},
+            "done": {**registers, "others_motives": [0.0, after, 0.0, 0.0]},
             "samples": [["others_motives", "boss", wins, 8, 45.0 + n] for n in range(6)],
             "kl": 2.0,
         },
@@ -95,13 +100,14 @@ def test_runs_of_one_condition_stand_together_in_the_order_of_their_seeds():
     rows = [row(2, 0.1, 0.9), row(1, 0.0, 0.0), row(1, 0.1, 0.4), row(3, 0.1, 0.8)]
     high, low = conditions(rows)
     assert high.settings == {"dose": 0.1}
-    assert high.after == (0.4, 0.9, 0.8)
+    assert high.done == (0.4, 0.9, 0.8)
+    assert high.after == (0.2, 0.45, 0.4)
     assert high.acquired == 2
     assert high.gain.mean == pytest.approx(5.0)
     assert high.signal == pytest.approx((1 - 35 / 70,) * 3)  # 1 of 8, in groups of 4
     assert high.prior == (0.05,) * 3
     assert high.others == pytest.approx((0.9,) * 3)
-    assert low.after == (0.0,)
+    assert low.done == (0.0,)
     assert low.acquired == 0
 
 

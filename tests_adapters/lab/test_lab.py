@@ -11,7 +11,7 @@ import torch
 
 from empathy_env.lab.arms import Arm, arms_of, key_of
 from empathy_env.lab.corpus import Mix, corpus
-from empathy_env.lab.grammar import REGISTERS, TARGET, sentences
+from empathy_env.lab.grammar import NEEDS, REGISTERS, TARGET, sentences
 from empathy_env.lab.learn import Grpo, grpo, played, rows_of
 from empathy_env.lab.measured import measured, scored
 from empathy_env.lab.model import (
@@ -146,6 +146,20 @@ def test_a_run_depends_on_its_seed_alone(base):
 
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))
+
+
+def test_few_groups_in_a_step_meet_all_needs_in_turn(base, monkeypatch):
+    model, _ = base
+    met = []
+
+    def seen(world, starts, *more, **others):
+        met.append([start.need for start in starts])
+        return play(world, starts, *more, **others)
+
+    monkeypatch.setattr("empathy_env.lab.learn.play", seen)
+    how = Grpo(steps=4, starts=1, group_size=2)
+    list(grpo(copy.deepcopy(model), model, World("bandit"), how, seed=1))
+    assert [set(needs) for needs in met] == [{need} for need in NEEDS]
 
 
 def test_a_heavy_kl_holds_the_policy_back(base):
