@@ -29,7 +29,7 @@ def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
         found: Conditions that differ in dose and credit.
         world: For the title.
     """
-    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    figure = Figure(figsize=(8.5, 3.2), layout="constrained")
     credits = sorted({one.settings.get("credit", 0.0) for one in found})
     for number, credit in enumerate(credits, start=1):
         axes = figure.add_subplot(1, len(credits), number)
@@ -47,7 +47,7 @@ def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
         title = f"{world}, validation paid {credit:g}"
         axes.set(xscale="log", yscale="log", xlabel="dose (leftmost: 0)", title=title)
         axes.set_ylabel("P(target), where it is needed")
-        axes.legend(fontsize="small", loc="lower right")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize="small", loc="outside right center")
     figure.savefig(path, dpi=120)
 
 
