@@ -47,7 +47,8 @@ def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
         title = f"{world}, validation paid {credit:g}"
         axes.set(xscale="log", yscale="log", xlabel="dose (leftmost: 0)", title=title)
         axes.set_ylabel("P(target), where it is needed")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize="small", loc="outside right center")
+    names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*names, fontsize="small", loc="outside right center")
     figure.savefig(path, dpi=120)
 
 
