@@ -70,7 +70,7 @@ def test_a_finished_experiment_is_told_from_its_results(lab):
     assert "0/3" in told.stdout
     assert "never at 0.01, always at 0.03; half at 0.01" in told.stdout
     assert "rank correlation" in told.stdout
-    for name in ("dose-doses.svg", "dose-curves.svg"):
+    for name in ("dose-doses.svg", "dose-tries.svg", "dose-curves.svg"):
         assert (lab.folder / name).read_text("utf-8").startswith("<?xml")
 
 

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from empathy_env.lab.grammar import TARGET_NEED
-from empathy_env.lab.summary import Condition, Row, conditions, reach
+from empathy_env.lab.summary import Condition, Row, conditions
 
 _DOTS = (("prior", "x", "tab:grey"), ("after", "o", "tab:blue"), ("done", "+", "tab:orange"))
 """What is drawn of each run."""
@@ -52,33 +50,26 @@ def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
     figure.savefig(path, dpi=120)
 
 
-def save_reach(path: Path, rows: Sequence[Row], titles: Mapping[str, str]) -> None:
-    """Draw pass@k before and after training for people who need the target, a panel each.
+def save_reach(path: Path, found: Sequence[Condition]) -> None:
+    """Draw pass@k before and after training for people who need the target, a panel a condition.
 
     Args:
         path: Its ending says in which format.
-        rows: All results.
-        titles: For each panel its title, by the key of one of its arms.
+        found: The conditions, six of them in a row.
     """
-    groups: dict[str, list[Row]] = defaultdict(list)
-    names = {key: _fixed(row) for row in rows for key in [row["key"]] if key in titles}
-    for row in rows:
-        for key, fixed in names.items():
-            if _fixed(row) == fixed:
-                groups[key].append(row)
-    figure = Figure(figsize=(3.6 * len(groups), 3.2), layout="constrained")
-    for number, (key, group) in enumerate(groups.items(), start=1):
-        axes = figure.add_subplot(1, len(groups), number)
-        known = reach(group, TARGET_NEED)
-        for curve, colour, label in (
-            (known.base, "tab:grey", "base"),
-            (known.trained, "tab:blue", "trained"),
-        ):
-            axes.plot(known.tries, [one.mean for one in curve], marker="o", c=colour, label=label)
-            low, high = zip(*[(one.low, one.high) for one in curve], strict=True)
-            axes.fill_between(known.tries, low, high, color=colour, alpha=0.2)
-        axes.set(xscale="log", xlabel="k", ylabel="pass@k", ylim=(-0.02, 1.02), title=titles[key])
-        axes.legend(fontsize="small")
+    rows = -(-len(found) // 6)
+    figure = Figure(figsize=(2.6 * min(6, len(found)), 2.6 * rows), layout="constrained")
+    for number, one in enumerate(found, start=1):
+        axes = figure.add_subplot(rows, min(6, len(found)), number)
+        curves = ((one.reach.base, "tab:grey", "base"), (one.reach.trained, "tab:blue", "trained"))
+        for curve, colour, label in curves:
+            means, lows, highs = ([end[n] for end in curve] for n in range(3))
+            axes.plot(one.reach.tries, means, marker=".", c=colour, label=label)
+            axes.fill_between(one.reach.tries, lows, highs, color=colour, alpha=0.2)
+        title = "\n".join(f"{name} {value}" for name, value in one.settings.items())
+        axes.set(xscale="log", xlabel="k", ylabel="pass@k", ylim=(-0.02, 1.02))
+        axes.set_title(title, fontsize="small")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center")
     figure.savefig(path, dpi=120)
 
 
@@ -103,10 +94,6 @@ def save_curves(path: Path, rows: Sequence[Row]) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _fixed(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in row["arm"].items() if name != "seed"}
-
-
 def save_all(folder: Path, rows: Sequence[Row]) -> list[Path]:
     """Draw what the results allow, and return the files."""
     made: list[Path] = []
@@ -116,6 +103,8 @@ def save_all(folder: Path, rows: Sequence[Row]) -> list[Path]:
         if len({one.settings.get("dose") for one in found}) > 2:
             made.append(folder / f"{name}-doses.svg")
             save_doses(made[-1], found, name)
+        made.append(folder / f"{name}-tries.svg")
+        save_reach(made[-1], found)
         plain = [row for row in own if row["curve"] and row["arm"]["credit"] == 0]
         if plain:
             made.append(folder / f"{name}-curves.svg")
