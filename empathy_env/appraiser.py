@@ -31,6 +31,7 @@ from empathy_env.cues.hits import (
     quieted,
     quoted_in,
     remaining,
+    said,
     shunned_in,
 )
 from empathy_env.cues.injection import injections
@@ -139,7 +140,8 @@ def appraise_by_rules(
     """
     seen = _look(utterance, context, name)
     text, ground = seen.text, seen.ground
-    hits = floored(quieted(_judged(seen, learnt or model(name), _SURE[name])), text)
+    judged = _judged(seen, learnt or model(name), _SURE[name])
+    hits = floored(quieted(said(judged, text)), text)
     found = [*_manipulations(utterance, text, seen.spans, seen.wrong)]
     # There is room for so much only, and what does harm has the first claim to it.
     for hit in sorted(dict.fromkeys(hits), key=lambda hit: hit.act not in HARMFUL):

@@ -65,6 +65,54 @@ PERFORMED = [
 ]
 
 
+TORN = [
+    "I wonder if your sister too.",
+    "I wonder whether the museum also.",
+    "I'm wondering if your lantern.",
+    "Maybe the fog was.",
+    "What if your sister?",
+    "It seems to me that your brother.",
+    "Could it be that she too.",
+    "It makes sense that you.",
+    "No wonder your ships.",
+    "Of course you.",
+]
+
+
+@pytest.mark.parametrize("utterance", TORN)
+@pytest.mark.parametrize("reader", READERS)
+def test_clause_that_breaks_off_before_its_verb_says_nothing(utterance: str, reader: str):
+    found = {e.act for e in appraise_by_rules(utterance, CONTEXT, reader)}
+    assert found.isdisjoint({"interpretation", "validation", "reflection", "open_question"})
+
+
+@pytest.mark.parametrize(
+    ("act", "utterance"),
+    [
+        ("interpretation", "I wonder if he knew."),
+        ("interpretation", "I wonder if your sister was afraid of losing you."),
+        ("interpretation", "I wonder whether your back remembers."),
+        ("interpretation", "I wonder if your brother dithers because the silence corrodes him."),
+        ("interpretation", "Maybe the wedding was hard on your sister too."),
+        ("validation", "It makes sense that your trust broke."),
+        ("validation", "Of course you do."),
+        ("validation", "No wonder your heart sank."),
+        ("open_question", "What is it about your lantern?"),
+        ("closed_question", "Perhaps your sister?"),
+    ],
+)
+def test_clause_that_says_something_counts(act: str, utterance: str):
+    assert act in acts(utterance)
+
+
+def test_clause_that_breaks_off_takes_nothing_from_what_stands_before_it():
+    assert acts("That took courage, and I wonder if your brother too.") == {"affirmation"}
+
+
+def test_harm_is_not_undone_by_breaking_off():
+    assert acts("Maybe your own fault.") == {"blame"}
+
+
 @pytest.mark.parametrize(("act", "utterance"), PERFORMED)
 def test_act_is_found(act: str, utterance: str):
     assert act in acts(utterance)

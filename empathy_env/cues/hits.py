@@ -16,6 +16,7 @@ from empathy_env.acts import ACTS, HARMFUL, Act
 from empathy_env.cues import FRAME, Sentence, Tables, Text, tables, walk_all
 from empathy_env.cues.earned import earned
 from empathy_env.cues.ground import Ground
+from empathy_env.cues.predicate import broken
 from empathy_env.cues.tree import Cue, walk
 
 MAX_EVIDENCE: Final = 24
@@ -46,6 +47,8 @@ _ASKABLE: Final = frozenset(
     "challenge dismissal hijack lecture abandonment".split()
 )
 _NEGATABLE: Final = frozenset(ACTS) - {"open_question", "closed_question", "manipulation"}
+
+_VERBLESS: Final = ("suggestion", "closed_question")
 
 _TURNING: Final = frozenset((*HARMFUL, "challenge", "suggestion", "information")) - {"manipulation"}
 
@@ -211,6 +214,24 @@ def quieted(hits: list[Hit]) -> list[Hit]:
         for n, found in acts.items()
     }
     return [hit for hit in hits if hit.act not in mute[hit.sentence]]
+
+
+def said(hits: list[Hit], text: Text) -> list[Hit]:
+    """Without the helpful acts of clauses that are opened and say nothing.
+
+    Suggestions and closed questions need no verb ("perhaps your sister?"), and harm is not undone
+    by breaking off.
+    """
+    ends: dict[int, int] = {}
+    for number in {hit.sentence for hit in hits}:
+        first, last, *_ = text.sentences[number]
+        at = broken(text.words[first:last])
+        ends[number] = last if at is None else first + at
+    return [
+        hit
+        for hit in hits
+        if hit.last <= ends[hit.sentence] or hit.act in HARMFUL or hit.act in _VERBLESS
+    ]
 
 
 def floored(hits: list[Hit], text: Text) -> list[Hit]:
