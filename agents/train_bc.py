@@ -392,7 +392,7 @@ def tokens_of(template: ChatTemplate, chat: Sequence[Message]) -> Tokens:
     """Return a chat as the tokens that a rollout of it has; what the agent said has mask 1."""
     first = next(n for n, message in enumerate(chat) if message["role"] == "assistant")
     tokens = template.opened(chat[:first])
-    end = template.closing.rstrip("\n")
+    end = template.closing.rstrip("\n") or template.closing  # a line may be a turn
     for message in chat[first:]:
         if message["role"] == "assistant":
             ids = template.tokenizer.encode(message["content"] + end, add_special_tokens=False)
