@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
+from empathy_env.lab.summary import over_seeds
 from empathy_env.lab.truth import WORDINGS
 from empathy_env.measures.bootstrap import Interval
 
@@ -141,23 +141,6 @@ def title(one: Outcome) -> str:
 
 LEAST: Final = 0.05
 """With a smaller rise of P(warm) a slope is no figure."""
-
-
-def over_seeds(values: Sequence[float]) -> Interval:
-    """Return the mean, with the interval of Student's t; NaN where a value is.
-
-    >>> [round(end, 2) for end in over_seeds([1.0, 2.0, 3.0])[:3]]
-    [2.0, -0.48, 4.48]
-    """
-    mean, size = float(np.mean(values)), len(values)
-    if size < 2:
-        return Interval(mean, math.nan, math.nan, size)
-    reach = (
-        float(cast(Any, special).stdtrit(size - 1, 0.975))
-        * float(np.std(values, ddof=1))
-        / math.sqrt(size)
-    )
-    return Interval(mean, mean - reach, mean + reach, size)
 
 
 def outcomes(rows: Iterable[Row]) -> list[Outcome]:

@@ -12,8 +12,8 @@ from typing import Final, Literal, get_args
 
 from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.lab.grammar import REGISTERS
+from empathy_env.lab.markov import worth
 from empathy_env.lab.people import Start
-from empathy_env.lab.talks import worth
 from empathy_env.lab.truth import Order, Prompt, Said, Scope, Wording, agreeing, mistaken
 
 Method = Literal["imitation", "grpo", "random"]
