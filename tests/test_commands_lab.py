@@ -31,14 +31,27 @@ def result(arm):
     return {
         "key": key_of(arm),
         "arm": asdict(arm),
-        "before": {"registers": before, "done": before, "samples": samples(0.0, wins), "kl": 0.0},
+        "before": {
+            "registers": before,
+            "done": before,
+            "samples": samples(0.0, wins),
+            "kl": 0.0,
+            "entropy": {"token": [0.75, 0.7, 0.8]},
+            "grounding": {"follow-up": [0.5, 0.4, 0.6]},
+        },
         "after": {
             "registers": after,
             "done": after,
             "samples": samples(gain, 8 if won else 0),
             "kl": 3.0,
+            "entropy": {"token": [0.25 + arm.seed / 100, 0.2, 0.3]},
+            "grounding": {"follow-up": [0.5, 0.4, 0.6]},
         },
-        "curve": [{"number": 20, "hits": 3, "tries": 10}, {"number": 40, "hits": 9, "tries": 20}],
+        "began": {"registers": before, "reach": [0.3, 0.6, 0.9]},
+        "curve": [
+            {"number": 20, "hits": 3, "tries": 10, "registers": before, "reach": [0.5, 0.7, 0.9]},
+            {"number": 40, "hits": 9, "tries": 20, "registers": after, "reach": [0.7, 0.7, 0.7]},
+        ],
         "counted": [0, 0],
         "seconds": 1.0,
     }
@@ -56,7 +69,10 @@ def lab(tmp_path):
     (folder / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
     def run(*more):
-        return CliRunner().invoke(app, ["lab", str(experiment), "--out", str(folder), *more])
+        wide = {"COLUMNS": "200"}
+        return CliRunner(env=wide).invoke(
+            app, ["lab", str(experiment), "--out", str(folder), *more]
+        )
 
     run.folder = folder
     return run
@@ -70,7 +86,8 @@ def test_a_finished_experiment_is_told_from_its_results(lab):
     assert "0/3" in told.stdout
     assert "never at 0.01, always at 0.03; half at 0.01" in told.stdout
     assert "rank correlation" in told.stdout
-    for name in ("dose-doses.svg", "dose-tries.svg", "dose-curves.svg"):
+    assert "-0.48 (-0.50 to -0.46)" in " ".join(told.stdout.split())
+    for name in ("dose-doses.svg", "dose-tries.svg", "dose-steps.svg", "dose-curves.svg"):
         assert (lab.folder / name).read_text("utf-8").startswith("<?xml")
 
 

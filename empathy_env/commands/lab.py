@@ -22,10 +22,12 @@ from empathy_env.lab.summary import (
     Condition,
     Step,
     conditions,
+    over_seeds,
     rank_correlation,
     read_results,
     step,
 )
+from empathy_env.measures.support import FATES
 
 
 def command(
@@ -85,6 +87,7 @@ def _run(arms: Sequence[Arm], folder: Path, *, workers: int, traces: bool) -> No
 def _data(one: Condition) -> dict[str, Any]:
     """Return a condition as JSON data; what is not known is null."""
     whole = {**one._asdict(), "reach": asdict(one.reach), "acquired": one.acquired}
+    whole["support"] = asdict(one.support)
     return cast("dict[str, Any]", _plain(whole))
 
 
@@ -118,6 +121,9 @@ def _print(found: Sequence[Condition]) -> None:
     print_table(("comparison", "settings", *_FIGURES), rows)
     rows = [(*name, *_tries(one)) for name, one in zip(names, found, strict=True)]
     print_table(("comparison", "settings", *_TRIES), rows, "Tries where the target is needed")
+    rows = [(*name, *line) for name, one in zip(names, found, strict=True) for line in _talk(one)]
+    if rows:
+        print_table(("comparison", "settings", *_TALK), rows, "Before and after, mean of the runs")
     for name, credit, known in steps(found):
         print_plain(
             f"{name}, validation paid {credit:g}: never at {known.never:g}, always at "
@@ -153,7 +159,7 @@ def _figures(one: Condition) -> tuple[str, ...]:
     )
 
 
-_TRIES: Final = ("signal", "K", "base at 1, K", "trained at 1, K", "crossover")
+_TRIES: Final = ("signal", "K", "base at 1, K", "trained at 1, K", "crossover", "P E S O ?")
 
 
 def _tries(one: Condition) -> tuple[str, ...]:
@@ -164,7 +170,23 @@ def _tries(one: Condition) -> tuple[str, ...]:
         f"{known.base[0].mean:.2f}, {known.base[-1].mean:.2f}",
         f"{known.trained[0].mean:.2f}, {known.trained[-1].mean:.2f}",
         f"{known.crossover.mean:g} ({known.crossover.low:g} to {known.crossover.high:g})",
+        " ".join(str(one.support.counts[fate]) for fate in FATES),
     )
+
+
+_TALK: Final = ("figure", "base", "trained", "difference")
+
+
+def _talk(one: Condition) -> list[tuple[str, ...]]:
+    return [
+        (
+            name,
+            f"{fmean(before for before, _ in runs):.2f}",
+            f"{fmean(after for _, after in runs):.2f}",
+            "{:+.2f} ({:+.2f} to {:+.2f})".format(*over_seeds([b - a for a, b in runs])[:3]),
+        )
+        for name, runs in one.talk.items()
+    ]
 
 
 def steps(found: Sequence[Condition]) -> list[tuple[str, float, Step]]:

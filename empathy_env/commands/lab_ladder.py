@@ -20,18 +20,20 @@ def shown(arms: Sequence[Arm], folder: Path, *, workers: int, as_json: bool) -> 
     """Run the rungs that have not been run, and print what came out.
 
     Args:
-        arms: Of the experiment; the bases of those in the bandit are looked at.
+        arms: Of the experiment; the bases of those that are `anchored` are looked at.
         folder: Of the experiment.
         workers: Processes, each of one thread.
         as_json: Whether to print JSON.
 
     Raises:
-        InvalidArgument: If no arm is in the bandit.
+        InvalidArgument: If no arm is.
         MissingExtra: If torch or transformers is not there, and a base has no line yet.
     """
-    keys = {key_of(arm.base) for arm in arms if arm.world == "bandit"}
+    keys = {key_of(arm.base) for arm in arms if arm.anchored}
     if not keys:
-        raise InvalidArgument("the experiment has no arm with world: bandit, where the ladder is")
+        raise InvalidArgument(
+            "the experiment has no arm with world: bandit and without thoughts, where the ladder is"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     if all(find_spec(module) is not None for module in ("torch", "transformers")):
         from empathy_env.lab.climb import climbed

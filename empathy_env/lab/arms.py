@@ -14,7 +14,7 @@ from empathy_env.errors import InvalidArgument, UnknownName
 from empathy_env.lab.grammar import NEEDS, PEOPLE
 
 A = TypeVar("A")
-WorldName = Literal["environment", "bandit"]
+WorldName = Literal["environment", "bandit", "markov"]
 Method = Literal["grpo", "random", "replay", "imitation", "none"]
 
 
@@ -23,9 +23,12 @@ class Base:
     """What a base model is made of.
 
     Attributes:
-        world: Where its talks are from: "environment", or "bandit", the anchor of one turn.
+        world: Where its talks are from: "environment"; "bandit", the anchor of one turn; or
+            "markov", three turns with a person of five moods.
         dose: Share of the agents' turns that are of the target register, in [0, 1].
         withheld: With so many of the other persons the target never occurs, from 0 to 8.
+        thoughts: Share of turns in which the agents first note what is needed, in [0, 1]; bandit.
+        tied: How far the target is tied to such a thought, in [0, 1], at the same dose.
         seed: Key of all draws.
         talks: How many it is pretrained on.
         pretraining: Steps of that.
@@ -36,6 +39,8 @@ class Base:
     world: WorldName = "environment"
     dose: float = 0.1
     withheld: int = 0
+    thoughts: float = 0.0
+    tied: float = 0.0
     seed: int = 1
     talks: int = 8000
     pretraining: int = 1000
@@ -51,7 +56,9 @@ class Arm(Base):
         name: Of the comparison that it belongs to.
         credit: What validation, the safe alternative, is paid where something else is needed, in
             [0, 1].
-        difficulty: Preset of the users; the bandit has none.
+        difficulty: Preset of the users; other worlds than the environment have none.
+        think: "yes" if the agent is made to think before it speaks, "no" if to speak at once; of
+            bases with thoughts.
         method: "grpo"; "random", which is GRPO paid by coins; "replay", more of the pretraining;
             "imitation" of talks in which all is done right; or "none".
         demonstrations: So many such talks for the target's need are imitated before GRPO.
@@ -71,6 +78,7 @@ class Arm(Base):
     name: str
     credit: float = 0.0
     difficulty: str = "moderate"
+    think: Literal["", "yes", "no"] = ""
     method: Method = "grpo"
     demonstrations: int = 0
     coverage: int = 4
@@ -82,6 +90,11 @@ class Arm(Base):
     evaluated: int = 32
     samples: int = 64
     counted: int = 0
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the elicitation ladder applies: to a bandit whose agents speak at once."""
+        return self.world == "bandit" and not self.thoughts
 
     @property
     def base(self) -> Base:
@@ -99,12 +112,33 @@ class Arm(Base):
             if getattr(self, name) not in known:
                 raise UnknownName.among(f"{name} in arm {self.name!r}", getattr(self, name), known)
         load_difficulty(self.difficulty)
+        self._check_thoughts()
+
+    def _check_thoughts(self) -> None:
+        if self.think not in ("", "yes", "no"):
+            raise InvalidArgument(
+                f"think={self.think!r} in arm {self.name!r}: it is 'yes' or 'no', in quotes (YAML "
+                "takes a bare yes for true)"
+            )
+        if bool(self.think) != (self.thoughts > 0):
+            raise InvalidArgument(
+                f"think={self.think!r} in arm {self.name!r}, with thoughts={self.thoughts:g}: give "
+                "think where the base has thoughts, and there alone"
+            )
+        plain = self.method in ("imitation", "replay") or self.demonstrations
+        if self.thoughts and (self.world != "bandit" or plain):
+            raise InvalidArgument(
+                f"thoughts={self.thoughts:g} in arm {self.name!r}: only the bandit has thoughts, "
+                "and neither demonstrations, imitation nor replay"
+            )
 
 
 _MANY: Final = 1e9
 _RANGES: Final = (
     ("dose", 0.0, 1.0),
     ("withheld", 0, len(PEOPLE)),
+    ("thoughts", 0.0, 1.0),
+    ("tied", 0.0, 1.0),
     ("talks", 1, _MANY),
     ("pretraining", 1, _MANY),
     ("batch", 1, _MANY),

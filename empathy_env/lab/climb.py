@@ -37,15 +37,15 @@ def climbed(arms: Sequence[Arm], folder: Path, *, workers: int = 1) -> Iterator[
     A base that is not in the folder yet is made. Lines are kept as soon as a base is through.
 
     Args:
-        arms: Of the experiment; only the bases of those in the bandit are looked at, each once, at
-            the starts at which the first arm that has it is evaluated.
+        arms: Of the experiment; only the bases of those that are `anchored` are looked at, each
+            once, at the starts at which the first arm that has it is evaluated.
         folder: Of the experiment.
         workers: Processes, each of one thread.
     """
     (folder / "bases").mkdir(parents=True, exist_ok=True)
     by_base: dict[str, Arm] = {}
     for arm in arms:
-        if arm.world == "bandit":
+        if arm.anchored:
             by_base.setdefault(key_of(arm.base), arm)
     known: dict[str, set[str]] = {key: set() for key in by_base}
     for line in lines(folder):

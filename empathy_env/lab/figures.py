@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from empathy_env.lab.summary import Condition, Row, conditions
+from empathy_env.lab.grammar import REGISTERS, TARGET_NEED
+from empathy_env.lab.summary import TRIES, Condition, Row, conditions, together
 
 _DOTS = (("prior", "x", "tab:grey"), ("after", "o", "tab:blue"), ("done", "+", "tab:orange"))
 """What is drawn of each run."""
@@ -94,6 +96,36 @@ def save_curves(path: Path, rows: Sequence[Row]) -> None:
     figure.savefig(path, dpi=120)
 
 
+def save_steps(path: Path, found: Sequence[tuple[str, Sequence[Row]]]) -> None:
+    """Draw pass@k over steps of training, and what is done for the target's need; both exact.
+
+    Args:
+        path: Its ending says in which format.
+        found: Titles and runs of conditions, each with exact figures in its curve.
+    """
+    size = (2.6 * len(found), 5.0)
+    figure = Figure(figsize=size, layout="constrained")
+    for number, (title, rows) in enumerate(found, start=1):
+        above = figure.add_subplot(2, len(found), number)
+        below = figure.add_subplot(2, len(found), len(found) + number)
+        steps = [0, *(one["number"] for one in rows[0]["curve"])]
+        each = [[row["began"], *row["curve"]] for row in rows]
+        for place, tries in enumerate(TRIES):
+            values = np.mean([[one["reach"][place] for one in run] for run in each], 0)
+            above.plot(steps, values, marker=".", label=f"pass@{tries}")
+        for run in each:
+            for place, register in enumerate(REGISTERS):
+                values = [one["registers"][TARGET_NEED][place] for one in run]
+                label = register if run is each[0] else None
+                below.plot(steps, values, c=f"C{place}", alpha=0.7, label=label)
+        above.set(ylim=(-0.02, 1.02), ylabel="all needs")
+        above.set_title(title, fontsize="small")
+        below.set(ylim=(-0.02, 1.02), xlabel="step", ylabel="where the target is needed")
+    for axes in figure.axes[:2]:
+        axes.legend(fontsize="x-small")
+    figure.savefig(path, dpi=120)
+
+
 def save_all(folder: Path, rows: Sequence[Row]) -> list[Path]:
     """Draw what the results allow, and return the files."""
     made: list[Path] = []
@@ -105,6 +137,14 @@ def save_all(folder: Path, rows: Sequence[Row]) -> list[Path]:
             save_doses(made[-1], found, name)
         made.append(folder / f"{name}-tries.svg")
         save_reach(made[-1], found)
+        exact = [
+            ("\n".join(f"{field} {value}" for field, value in settings.items()), runs)
+            for _, settings, runs in together(own)
+            if all(one.get("began") and one["curve"] for one in runs)
+        ]
+        if exact:
+            made.append(folder / f"{name}-steps.svg")
+            save_steps(made[-1], exact)
         plain = [row for row in own if row["curve"] and row["arm"]["credit"] == 0]
         if plain:
             made.append(folder / f"{name}-curves.svg")

@@ -231,7 +231,7 @@ def premiums(
     rows: dict[str, Mapping[str, Any]] = {}
     for row in results:
         arm = Arm(**row["arm"])
-        plain = arm.method == "grpo" and not arm.demonstrations and arm.world == "bandit"
+        plain = arm.method == "grpo" and not arm.demonstrations and arm.anchored
         if plain and _same_starts(by_base[key_of(arm.base)], row):
             rows[key_of(arm)] = row
             by_arm[str(sorted({**asdict(arm), "seed": 0}.items()))].append(arm)

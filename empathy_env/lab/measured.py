@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from empathy_env.acts import Need
-from empathy_env.lab.grammar import NEEDS, PEOPLE, REGISTERS, TARGET
+from empathy_env.lab.grammar import NEEDS, PEOPLE, REGISTERS, TARGET, WANTED
 from empathy_env.lab.learn import played
-from empathy_env.lab.model import log_chances, policy_of, register_chances
+from empathy_env.lab.markov import Bounds, asked, exact
+from empathy_env.lab.model import log_chances, policy_of, register_chances, sentence_chances
 from empathy_env.lab.people import Start, drawn_starts
+from empathy_env.lab.summary import TRIES
 from empathy_env.lab.talks import Talk, World, play
+from empathy_env.lab.words import opened, thoughts
+from empathy_env.measures.bootstrap import Interval
+from empathy_env.measures.entropy import Spoken, entropies
+from empathy_env.measures.grounding import grounding
 from empathy_env.measures.likelihood import ScoredTalk, sequence_kl
+
+_VALUED: Final = 8
+"""Starts of which the exact value is worked out."""
 
 
 class Sample(NamedTuple):
@@ -46,12 +57,21 @@ class Measured(NamedTuple):
             appraised, whatever the words.
         samples: What came of each start.
         kl: To the reference, in nats a talk, as in `measures.likelihood`.
+        entropy: Of a token, and of the mix of what was done, in nats, as in `measures.entropy`;
+            each as mean, low and high.
+        grounding: Each figure of `measures.grounding`, per turn, as mean, low and high. There is
+            none outside the environment.
+        values: Of the first starts what the final emotion is expected to be, exactly: at least, and
+            at most. Of the `markov` world alone.
     """
 
     registers: dict[str, list[float]]
     done: dict[str, list[float]]
     samples: list[Sample]
     kl: float
+    entropy: dict[str, list[float]]
+    grounding: dict[str, list[float]]
+    values: list[Bounds]
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -60,6 +80,9 @@ class Measured(NamedTuple):
             "done": self.done,
             "samples": [list(one) for one in self.samples],
             "kl": self.kl,
+            "entropy": self.entropy,
+            "grounding": self.grounding,
+            "values": [list(one) for one in self.values],
         }
 
 
@@ -91,9 +114,69 @@ def measured(
         for group in groups
     ]
     shown = [talk for group in groups for talk in group[:16]]
-    registers = _registers(model, shown, world)
-    kl = sequence_kl(scored(model, reference, talks[:512])).per_talk.mean
-    return Measured(registers, _done(talks, world), found, round(kl, 4)), groups
+    told = [talk for group in groups for talk in group[: -(-512 // len(groups))]]
+    each = scored(model, reference, told)
+    return Measured(
+        registers=_registers(model, shown, world),
+        done=_done(talks, world),
+        samples=found,
+        kl=round(sequence_kl(each).per_talk.mean, 4),
+        entropy=_entropy(told, each),
+        grounding=_grounding(told),
+        values=_values(model, [group[0].start for group in groups][:_VALUED], world),
+    ), groups
+
+
+def _entropy(talks: list[Talk], each: list[ScoredTalk]) -> dict[str, list[float]]:
+    said = [
+        Spoken(
+            str(talk.start),
+            tuple(-value for value in one.own),
+            tuple(turn.register or "other" for turn in talk.turns),
+        )
+        for talk, one in zip(talks, each, strict=True)
+    ]
+    found = entropies(said)
+    return {name: _numbers(getattr(found, name)) for name in ("token", "register")}
+
+
+def _grounding(talks: list[Talk]) -> dict[str, list[float]]:
+    traces = [talk.trace for talk in talks if talk.trace is not None]
+    found = grounding(traces) if traces else {}
+    return {name: _numbers(one.per_turn) for name, one in found.items() if one.per_turn}
+
+
+def _numbers(value: Interval) -> list[float]:
+    return [round(one, 5) for one in value[:3]]
+
+
+def _values(model: Any, starts: list[Start], world: World) -> list[Bounds]:
+    if world.name != "markov":
+        return []
+    return exact(partial(sentence_chances, model), starts, world.credit)
+
+
+class Reach(NamedTuple):
+    """What a model can do at a step of training, exactly.
+
+    Attributes:
+        registers: As in `Measured`.
+        reach: pass@k of meeting the need, for each k of `TRIES`; mean over starts.
+    """
+
+    registers: dict[str, list[float]]
+    reach: list[float]
+
+
+def reached(model: Any, world: World, starts: Sequence[Start]) -> Reach | None:
+    """Return what a model can do; None in the environment, where there is no exact value."""
+    if world.name == "environment":
+        return None
+    contexts = [(*opened(asked(start)), *world.cue) for start in starts]
+    each, needs = _exact(model, contexts, starts, world)
+    right = [row[REGISTERS.index(WANTED[need])] for row, need in zip(each, needs, strict=True)]
+    missed = np.clip(1.0 - np.array(right), 1e-12, 1.0)
+    return Reach(_by_need(each, needs), [float(np.mean(1.0 - missed**k)) for k in TRIES])
 
 
 def counted(model: Any, world: World, turns: int) -> tuple[int, int]:
@@ -121,10 +204,22 @@ def _done(talks: list[Talk], world: World) -> dict[str, list[float]]:
 def _registers(model: Any, talks: list[Talk], world: World) -> dict[str, list[float]]:
     there = [talk for talk in talks if len(talk.turns) > world.informed]
     contexts = [talk.ids[: talk.turns[world.informed].begins] for talk in there]
-    each = register_chances(model, contexts, [talk.start.slots for talk in there])
+    return _by_need(*_exact(model, contexts, [talk.start for talk in there], world))
+
+
+def _exact(
+    model: Any, contexts: Sequence[Sequence[int]], starts: Sequence[Start], world: World
+) -> tuple[Any, list[Need]]:
+    """Return how likely each register is after each context, and what is needed there."""
+    before = thoughts() if world.thinks else ((),)
+    each = register_chances(model, contexts, [start.slots for start in starts], before)
+    return each, [start.need for start in starts]
+
+
+def _by_need(each: Any, needs: Sequence[Need]) -> dict[str, list[float]]:
     by: dict[str, list[Any]] = defaultdict(list)
-    for talk, row in zip(there, each, strict=True):
-        by[talk.start.need].append(row)
+    for row, need in zip(each, needs, strict=True):
+        by[need].append(row)
     none = [float("nan")] * len(REGISTERS)
     return {need: np.mean(by[need], 0).tolist() if by[need] else none for need in NEEDS}
 

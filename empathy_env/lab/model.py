@@ -131,22 +131,35 @@ def marked(rows: Sequence[Sequence[float]]) -> Any:
     return torch.tensor([[*row[1:], *[0.0] * (longest - len(row))] for row in rows])
 
 
-@torch.no_grad()
-def register_chances(
-    model: Any, contexts: Sequence[Sequence[int]], slots: Sequence[Slots]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return how likely each register is after each context, (contexts, registers), exactly.
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
-    The sum over its sentences, with the words of this person and the end, so what is left over is
-    what is no sentence of the grammar.
+
+@torch.no_grad()
+def sentence_chances(
+    model: Any,
+    contexts: Sequence[Sequence[int]],
+    slots: Sequence[Slots],
+    thoughts: Sequence[Sequence[int]] = ((),),
+) -> Numbers:
+    """Return how likely each sentence is after each context, (contexts, registers, 2), exactly.
+
+    Args:
+        model: The model.
+        contexts: Tokens down to what is said. What occurs more than once is worked out once.
+        slots: The words of each person, which the sentences hold.
+        thoughts: What may be thought before it, down to the mark behind which it is said; the sum
+            over them is returned.
     """
+    pairs = list(zip(map(tuple, contexts), slots, strict=True))
+    once = list(dict.fromkeys(pairs))
     rows: list[list[int]] = []
     firsts: list[int] = []
-    for context, one in zip(contexts, slots, strict=True):
+    for context, one in once:
         for register in REGISTERS:
             for text in sentences(register, one):
-                rows.append([*context, *said(text)])
-                firsts.append(len(context))
+                for thought in thoughts:
+                    rows.append([*context, *thought, *said(text)])
+                    firsts.append(len(context))
     found: list[float] = []
     for start in range(0, len(rows), 256):
         part, begins = rows[start : start + 256], firsts[start : start + 256]
@@ -154,7 +167,23 @@ def register_chances(
             [[0.0] * f + [1.0] * (len(row) - f) for row, f in zip(part, begins, strict=True)]
         )
         found += (chances(model, part).double() * weights).sum(1).exp().tolist()
-    return np.array(found).reshape(len(contexts), len(REGISTERS), 2).sum(2)
+    shaped = np.array(found).reshape(len(once), len(REGISTERS), 2, len(thoughts)).sum(3)
+    places = {pair: n for n, pair in enumerate(once)}
+    return shaped[[places[pair] for pair in pairs]]
+
+
+def register_chances(
+    model: Any,
+    contexts: Sequence[Sequence[int]],
+    slots: Sequence[Slots],
+    thoughts: Sequence[Sequence[int]] = ((),),
+) -> Numbers:
+    """Return how likely each register is after each context, (contexts, registers), exactly.
+
+    The sum over its sentences, with the words of this person and the end, so what is left over is
+    what is no sentence of the grammar. Arguments as of `sentence_chances`.
+    """
+    return sentence_chances(model, contexts, slots, thoughts).sum(2)
 
 
 def taught(

@@ -46,6 +46,13 @@ CUES: Final[Mapping[Need, tuple[str, str]]] = {
     "attentive_listening": ("Let me talk.", "I only want to talk."),
 }
 """What gives a need away."""
+THOUGHTS: Final[Mapping[Need, tuple[str, str]]] = {
+    "deep_empathy": ("bad", "stay"),
+    "others_motives": ("they", "them"),
+    "concrete_advice": ("next", "step"),
+    "guided_reflection": ("think", "order"),
+}
+"""What an agent that thinks notes of each cue: a word of it."""
 _LINES: Final = {
     "opens_up": ("That is so.", "Yes, it is like that.", "You see it.", "That is how it is."),
     "guarded": ("I do not know.", "Maybe.", "It is hard to say.", "I suppose so."),
@@ -118,6 +125,11 @@ def opening(start: Start) -> str:
 def cue(start: Start) -> str:
     """Return what gives the person's need away."""
     return CUES[start.need][start.style % 2]
+
+
+def thought(start: Start) -> str:
+    """Return what an agent that thinks notes of the cue."""
+    return THOUGHTS[start.need][start.style % 2]
 
 
 def scenario(start: Start, *, credit: float, difficulty: str = "moderate") -> Scenario:

@@ -23,10 +23,12 @@ from empathy_env.lab.arms import Arm, Base, key_of
 from empathy_env.lab.corpus import Mix, corpus, demonstrations
 from empathy_env.lab.grammar import NEEDS, PEOPLE, TARGET_NEED
 from empathy_env.lab.learn import Grpo, Step, grpo, rows_of
-from empathy_env.lab.measured import counted, measured
+from empathy_env.lab.measured import counted, evaluation_starts, measured, reached
 from empathy_env.lab.model import Size, fresh, taught
+from empathy_env.lab.people import Start
 from empathy_env.lab.summary import RESULTS, read_results
 from empathy_env.lab.talks import World
+from empathy_env.lab.words import tokens
 from empathy_env.trace import write_traces
 
 _SHOWN = 20
@@ -100,7 +102,7 @@ def make_base(base: Base, folder: Path) -> float:
     torch.set_num_threads(1)
     begun = perf_counter()
     rows = rows_of(_corpus(base), others=0.3)
-    model = fresh(Size(base.width), base.seed)
+    model = _fresh(base)
     for _ in taught(model, rows, steps=base.pretraining, batch=base.batch, lr=3e-3, seed=base.seed):
         pass
     kept(model, base_path(base, folder))
@@ -114,12 +116,17 @@ def kept(model: Any, path: Path) -> None:
 
 
 def _corpus(base: Base) -> Any:
-    return corpus(World(base.world), Mix(base.dose, withheld=base.withheld), base.talks, base.seed)
+    mix = Mix(base.dose, withheld=base.withheld, thoughts=base.thoughts, tied=base.tied)
+    return corpus(World(base.world), mix, base.talks, base.seed)
+
+
+def _fresh(base: Base) -> Any:
+    return fresh(Size(base.width), base.seed, tokens() if base.thoughts else None)
 
 
 def load_base(base: Base, folder: Path) -> Any:
     """Return a base model that has been made."""
-    model = fresh(Size(base.width), base.seed)
+    model = _fresh(base)
     model.load_state_dict(torch.load(base_path(base, folder), weights_only=True))
     return model.eval()
 
@@ -128,7 +135,8 @@ def run_arm(arm: Arm, folder: Path, traces: bool = False) -> dict[str, Any]:
     """Run one arm and return its result as JSON data."""
     torch.set_num_threads(1)
     begun = perf_counter()
-    world = World(arm.world, arm.credit, arm.difficulty)
+    thinks = {"": None, "yes": True, "no": False}[arm.think]
+    world = World(arm.world, arm.credit, arm.difficulty, thinks)
     people = PEOPLE[: arm.withheld] if arm.withheld else PEOPLE
     base = load_base(arm.base, folder)
     evaluated = partial(
@@ -141,7 +149,14 @@ def run_arm(arm: Arm, folder: Path, traces: bool = False) -> dict[str, Any]:
     )
     before, first = evaluated(base)
     model = copy.deepcopy(base)
-    curve = [step._asdict() for step in _trained(model, base, world, arm, people)]
+    shown = None
+    if arm.demonstrations:
+        _demonstrated(model, arm)
+        shown = evaluated(model)[0].registers
+    starts = evaluation_starts(arm.evaluated, people)
+    curve: list[dict[str, Any]] = []
+    for step in _trained(model, base, world, arm, people):
+        curve.append({**step._asdict(), **_reached(model, world, starts)})
     after, last = evaluated(model)
     if traces and arm.world == "environment":
         for which, groups in (("base", first), ("trained", last)):
@@ -151,11 +166,34 @@ def run_arm(arm: Arm, folder: Path, traces: bool = False) -> dict[str, Any]:
         "key": key_of(arm),
         "arm": asdict(arm),
         "before": before.to_data(),
+        "shown": shown,  # what imitation alone came to, before GRPO
         "after": after.to_data(),
+        "began": _reached(base, world, starts),  # as each step of the curve, before training
         "curve": curve,
         "counted": counted(base, world, arm.counted),
         "seconds": round(perf_counter() - begun, 1),
     }
+
+
+def _reached(model: Any, world: World, starts: Sequence[Start]) -> dict[str, Any]:
+    found = reached(model, world, starts)
+    return found._asdict() if found else {}
+
+
+def _demonstrated(model: Any, arm: Arm) -> None:
+    """Teach the model some right talks for the target's need, among more of its pretraining."""
+    talks = demonstrations(World(arm.world), arm.demonstrations, arm.seed + 7, (TARGET_NEED,))
+    for _ in taught(
+        model,
+        rows_of(_corpus(arm.base), others=0.3),
+        steps=100,
+        batch=arm.batch,
+        lr=1e-3,
+        seed=arm.seed + 7,
+        more=rows_of(talks, others=0.0),
+        share=0.25,
+    ):
+        pass
 
 
 def _trained(
@@ -164,35 +202,19 @@ def _trained(
     """Train the model; yields some steps of GRPO, the last one among them."""
     if arm.method == "none":
         return
-    plain = World(arm.world)
     if arm.method in ("replay", "imitation"):
         if arm.method == "replay":
             talks = _corpus(arm.base)
         else:
             needs: list[Need] = [need for need in NEEDS if need != TARGET_NEED]
             covered = (*needs, TARGET_NEED)[: arm.coverage]
-            talks = demonstrations(plain, arm.talks // 4, arm.seed + 7, covered)
+            talks = demonstrations(World(arm.world), arm.talks // 4, arm.seed + 7, covered)
         rows = rows_of(talks, others=0.0)
         for _ in taught(
             model, rows, steps=arm.steps, batch=arm.batch, lr=arm.lr, seed=arm.seed + 7
         ):
             pass
         return
-    if arm.demonstrations:
-        shown = rows_of(
-            demonstrations(plain, arm.demonstrations, arm.seed + 7, (TARGET_NEED,)), others=0.0
-        )
-        for _ in taught(
-            model,
-            rows_of(_corpus(arm.base), others=0.3),
-            steps=100,
-            batch=arm.batch,
-            lr=1e-3,
-            seed=arm.seed + 7,
-            more=shown,
-            share=0.25,
-        ):
-            pass
     how = Grpo(
         steps=arm.steps,
         starts=arm.starts,

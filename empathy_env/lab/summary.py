@@ -6,21 +6,30 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
+from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
+from empathy_env.lab.arms import Arm
 from empathy_env.lab.grammar import REGISTERS, TARGET, TARGET_NEED, WANTED
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.ceiling import Ceiling, ceiling
 from empathy_env.measures.rates import pass_at, signal_fraction
+from empathy_env.measures.support import Fate, Support, chance, fate, support
 
 RESULTS: Final = "results.jsonl"
 ACQUIRED: Final = 0.5
 """The register has been acquired if who needs it gets it in this share of talks."""
+TRIES: Final = (1, 16, 256)
+"""For these pass@k is worked out over the steps of training."""
+BUDGET: Final = 16
+"""Tries that decide whether a start can be solved."""
 Row = Mapping[str, Any]
 _TARGET: Final = REGISTERS.index(TARGET)
+_DEFAULTS: Final = {one.name: one.default for one in fields(Arm) if one.default is not MISSING}
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
@@ -47,6 +56,10 @@ class Condition(NamedTuple):
         kl: Mean over runs, to the base, in nats a talk.
         signal: Of each base, how often a group of the arm's size holds a success and a failure.
         reach: pass@k where the target is needed, of the trained models beside their bases.
+        support: What training did to starts, for `BUDGET` tries, over all needs and runs.
+        talk: Entropies in nats, figures of grounding per turn, and exact values in points (the
+            middle of the bounds), by name: of each run, before and after. Empty for results that
+            were written before there were such figures.
     """
 
     name: str
@@ -59,6 +72,8 @@ class Condition(NamedTuple):
     kl: float
     signal: tuple[float, ...]
     reach: Ceiling
+    support: Support
+    talk: Mapping[str, tuple[tuple[float, float], ...]]
 
     @property
     def acquired(self) -> int:
@@ -68,25 +83,33 @@ class Condition(NamedTuple):
 
 def conditions(rows: Iterable[Row]) -> list[Condition]:
     """Return the conditions, in the order of the results."""
+    return [_condition(name, settings, runs) for name, settings, runs in together(rows)]
+
+
+def together(rows: Iterable[Row]) -> list[tuple[str, Mapping[str, Any], list[Row]]]:
+    """Return the runs of each condition in the order of their seeds, with its name and settings."""
     by: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        fixed = {name: value for name, value in row["arm"].items() if name != "seed"}
+        # A result may be older than a field; then the field was at its default.
+        fixed: dict[str, Any] = {**_DEFAULTS, **row["arm"], "seed": None}
         by[tuple(fixed.items())].append(row)
+    arms = [dict(fixed) for fixed in by]
     groups = [sorted(found, key=lambda row: row["arm"]["seed"]) for found in by.values()]
     varied: dict[str, set[str]] = defaultdict(set)
     first: dict[str, Mapping[str, Any]] = {}
-    for group in groups:
-        arm = group[0]["arm"]
+    for arm in arms:
         seen = first.setdefault(arm["name"], arm)
-        varied[arm["name"]] |= {n for n in arm if arm[n] != seen[n] and n != "seed"}
-    return [_condition(group, varied[group[0]["arm"]["name"]]) for group in groups]
+        varied[arm["name"]] |= {n for n in arm if arm[n] != seen[n]}
+    return [
+        (arm["name"], {n: arm[n] for n in arm if n in varied[arm["name"]]}, group)
+        for arm, group in zip(arms, groups, strict=True)
+    ]
 
 
-def _condition(rows: Sequence[Row], varied: set[str]) -> Condition:
-    arm = rows[0]["arm"]
+def _condition(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> Condition:
     return Condition(
-        name=arm["name"],
-        settings={name: arm[name] for name in arm if name in varied},
+        name=name,
+        settings=settings,
         prior=tuple(row["before"]["registers"][TARGET_NEED][_TARGET] for row in rows),
         after=tuple(row["after"]["registers"][TARGET_NEED][_TARGET] for row in rows),
         done=tuple(row["after"]["done"][TARGET_NEED][_TARGET] for row in rows),
@@ -95,7 +118,38 @@ def _condition(rows: Sequence[Row], varied: set[str]) -> Condition:
         kl=float(np.mean([row["after"]["kl"] for row in rows])),
         signal=tuple(map(_signal, rows)),
         reach=reach(rows, TARGET_NEED),
+        support=_support(rows),
+        talk=_talk(rows),
     )
+
+
+def _support(rows: Sequence[Row]) -> Support:
+    fates: dict[str, list[Fate]] = defaultdict(list)
+    for row in rows:
+        pairs = zip(row["before"]["samples"], row["after"]["samples"], strict=True)
+        for number, (before, after) in enumerate(pairs):
+            base, trained = (chance(wins, talks) for _, _, wins, talks, _ in (before, after))
+            fates[f"{number}"].append(fate(base, trained, BUDGET))
+    return support(fates)
+
+
+_GROUNDING: Final = ("follow-up", "open questions")
+
+
+def _talk(rows: Sequence[Row]) -> dict[str, tuple[tuple[float, float], ...]]:
+    each = [(_figures(row["before"]), _figures(row["after"])) for row in rows]
+    names = [name for name in each[0][0] if all(name in one for pair in each for one in pair)]
+    return {name: tuple((one[name], two[name]) for one, two in each) for name in names}
+
+
+def _figures(measured: Mapping[str, Any]) -> dict[str, float]:
+    found = {f"entropy, {name}": one[0] for name, one in measured.get("entropy", {}).items()}
+    ground = measured.get("grounding", {})
+    found |= {name: ground[name][0] for name in _GROUNDING if name in ground}
+    values: Sequence[Sequence[float]] = measured.get("values", ())
+    if values:
+        found["exact value"] = float(np.mean(values))
+    return found
 
 
 def _others(measured: Mapping[str, Any]) -> float:
@@ -170,6 +224,23 @@ def reach(rows: Sequence[Row], need: str | None = None) -> Ceiling:
 def _beside(rows: Sequence[Row], curves: Any, tries: Sequence[int]) -> Ceiling:
     bases = [curves(row, "before") for row in rows]
     return ceiling(bases, [curves(row, "after") for row in rows], tries=tries)
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """Return the mean, with the interval of Student's t; NaN where a value is.
+
+    >>> [round(end, 2) for end in over_seeds([1.0, 2.0, 3.0])[:3]]
+    [2.0, -0.48, 4.48]
+    """
+    mean, size = float(np.mean(values)), len(values)
+    if size < 2:
+        return Interval(mean, math.nan, math.nan, size)
+    reach = (
+        float(cast(Any, special).stdtrit(size - 1, 0.975))
+        * float(np.std(values, ddof=1))
+        / math.sqrt(size)
+    )
+    return Interval(mean, mean - reach, mean + reach, size)
 
 
 class Step(NamedTuple):

@@ -1,29 +1,32 @@
-"""Talks of the lab, in the environment or as a bandit, with any policy.
+"""Talks of the lab, in one of its worlds, with any policy.
 
-Both *worlds* have the same people, needs and grammar. In the environment a talk has three turns and
+All *worlds* have the same people, needs and grammar. In the environment a talk has three turns and
 is played by `gym.make_vec`; what a turn did is what the appraiser found. The bandit is the anchor:
-one turn, in which the need is known, and a table of rewards; all of it can be computed exactly.
+one turn, in which the need is known, and a table of rewards. Between them stands `markov`: three
+turns with a person of five moods. Of both, what a model is worth can be computed exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, Final, Literal, NamedTuple, Protocol, cast
 
 import gymnasium as gym
 
-from empathy_env.acts import Need
 from empathy_env.group import final_emotion
-from empathy_env.lab.grammar import REGISTERS, TARGET, WANTED, Register, register_of
-from empathy_env.lab.people import TURNS, Start, cue, opening, scenario
-from empathy_env.lab.words import answered, decoded, opened
+from empathy_env.lab.grammar import REGISTERS, TARGET, Register, register_of
+from empathy_env.lab.markov import FIRST, MOODS, asked, line, moved, worth
+from empathy_env.lab.people import TURNS, Start, scenario
+from empathy_env.lab.words import answered, decoded, opened, say, spoken, think
+from empathy_env.noise import draw
 from empathy_env.trace import Trace
 
 Policy = Callable[[Sequence[Sequence[int]], Sequence[int]], Sequence[Sequence[int]]]
 """Given the tokens of talks down to the agent's turn, and which talks they are, returns the tokens
 that the agent says, the end included."""
-WorldName = Literal["environment", "bandit"]
+WorldName = Literal["environment", "bandit", "markov"]
 
 
 class Turn(NamedTuple):
@@ -72,14 +75,21 @@ class World(NamedTuple):
     """Where talks take place.
 
     Attributes:
-        name: "environment" or "bandit".
+        name: "environment", "bandit" or "markov".
         credit: What validation is worth to those who need something else, in [0, 1].
-        difficulty: Preset of the users; the bandit has none.
+        difficulty: Preset of the users; other worlds than the environment have none.
+        thinks: Whether the agent is made to think before it speaks; None: it knows no thoughts.
     """
 
     name: WorldName = "environment"
     credit: float = 0.0
     difficulty: str = "moderate"
+    thinks: bool | None = None
+
+    @property
+    def cue(self) -> tuple[int, ...]:
+        """What is put before each turn of the agent: the mark that makes it think, or speak."""
+        return () if self.thinks is None else (think() if self.thinks else say(),)
 
     @property
     def informed(self) -> int:
@@ -89,12 +99,14 @@ class World(NamedTuple):
     @property
     def goal(self) -> float:
         """Final emotion that counts as success: the need was met whenever it was known."""
-        return 50.0 if self.name == "environment" else 100.0
+        return {"environment": 50.0, "bandit": 100.0, "markov": 75.0}[self.name]
 
     def opened(self, starts: Sequence[Start], members: Sequence[int]) -> _Table:
         """Return the talks that begin so."""
         if self.name == "bandit":
             return _Bandit(starts, self.credit)
+        if self.name == "markov":
+            return _Markov(starts, members, self.credit)
         return _Environment(starts, members, self)
 
 
@@ -115,10 +127,12 @@ def play(
     while not all(table.done):
         seats = [seat for seat, done in enumerate(table.done) if not done]
         texts = [""] * len(starts)
+        for seat in seats:
+            ids[seat] += world.cue
         begins = [len(one) for one in ids]
         for seat, words in zip(seats, policy([ids[seat] for seat in seats], seats), strict=True):
             ids[seat] += words
-            texts[seat] = decoded(words)
+            texts[seat] = decoded(spoken([*world.cue, *words]))
         came = table.say(texts)
         for seat in seats:
             turns[seat].append(Turn(begins[seat], len(ids[seat]), *came[seat]))
@@ -136,7 +150,7 @@ class _Bandit:
     def __init__(self, starts: Sequence[Start], credit: float):
         self._starts, self._credit = starts, credit
         self._paid = [0.0] * len(starts)
-        self.heard = [f"{opening(start)} {cue(start)}" for start in starts]
+        self.heard = list(map(asked, starts))
         self.done = [False] * len(starts)
 
     def say(self, texts: Sequence[str]) -> list[tuple[Register | None, float]]:
@@ -157,15 +171,35 @@ class _Bandit:
         return None
 
 
-def worth(need: Need, register: Register | None, credit: float) -> float:
-    """Return what a register is worth to a need in the bandit, in [0, 1].
+class _Markov:
+    """Three turns with people who have moods and nothing else."""
 
-    >>> worth("others_motives", "interpretation", 0.4), worth("others_motives", "validation", 0.4)
-    (1.0, 0.4)
-    """
-    if register is not None and register == WANTED.get(need):
-        return 1.0
-    return credit if register == "validation" else 0.0
+    def __init__(self, starts: Sequence[Start], members: Sequence[int], credit: float):
+        self._starts, self._credit = starts, credit
+        self._members, self._turn = members, 0
+        self._moods = [FIRST] * len(starts)
+        self.heard = list(map(asked, starts))
+        self.done = [False] * len(starts)
+
+    def say(self, texts: Sequence[str]) -> list[tuple[Register | None, float]]:
+        self._turn += 1
+        found: list[tuple[Register | None, float]] = []
+        for seat, (text, one) in enumerate(zip(texts, self._starts, strict=True)):
+            register, before = register_of(text, one.slots), self._moods[seat]
+            chances = moved(before, worth(one.need, register, self._credit))
+            dice = draw(one.seed, self._turn, self._members[seat], "mood")
+            reached = zip(chances, accumulate(chances.values()), strict=True)
+            self._moods[seat] = next((mood for mood, below in reached if dice < below), before)
+            found.append((register, (MOODS[self._moods[seat]] - MOODS[before]) / 100))
+        self.heard = list(map(line, self._moods))
+        self.done = [self._turn == TURNS] * len(self.done)
+        return found
+
+    def emotion(self, seat: int) -> float:
+        return MOODS[self._moods[seat]]
+
+    def trace(self, seat: int) -> Trace | None:
+        return None
 
 
 _ACTS: Final = frozenset(REGISTERS)

@@ -17,7 +17,7 @@ from empathy_env.lab.grammar import (
     text_of,
     words_of,
 )
-from empathy_env.lab.people import own_lines
+from empathy_env.lab.people import THOUGHTS, own_lines
 
 PAD, START, USER, AGENT, END, UNKNOWN = range(6)
 _MARKS: Final = ("<pad>", "<start>", "<user>", "<agent>", "<end>", "<unknown>")
@@ -41,6 +41,39 @@ def _numbers() -> dict[str, int]:
     return {word: number for number, word in enumerate(vocabulary())}
 
 
+def tokens() -> int:
+    """Return how many tokens a model of agents that think knows: two marks more than words."""
+    return len(vocabulary()) + 2
+
+
+def think() -> int:
+    """Return the mark behind which an agent thinks; only a `say` ends that."""
+    return len(vocabulary())
+
+
+def say() -> int:
+    """Return the mark behind which an agent that may think speaks."""
+    return len(vocabulary()) + 1
+
+
+def thoughts() -> list[list[int]]:
+    """Return all thoughts of the lab, down to what is said."""
+    return [[*encoded(word), say()] for pair in THOUGHTS.values() for word in pair]
+
+
+def spoken(turn: Sequence[int]) -> list[int]:
+    """Return what is said aloud of a turn: what was thought is left out, and heard by nobody.
+
+    >>> decoded(spoken([think(), *encoded("they"), say(), *encoded("how are things")]))
+    'how are things'
+    >>> spoken([think(), *encoded("they")])
+    []
+    """
+    if say() in turn:
+        return list(turn[len(turn) - list(reversed(turn)).index(say()) :])
+    return [] if think() in turn else list(turn)
+
+
 def encoded(text: str) -> list[int]:
     """Return a text's tokens; words that the lab does not have are one mark for as many as follow.
 
@@ -56,7 +89,7 @@ def encoded(text: str) -> list[int]:
 def decoded(ids: Sequence[int]) -> str:
     """Return the words of tokens, the marks left out."""
     known = vocabulary()
-    return text_of([known[one] for one in ids if one >= len(_MARKS)])
+    return text_of([known[one] for one in ids if len(_MARKS) <= one < len(known)])
 
 
 def opened(heard: str) -> list[int]:

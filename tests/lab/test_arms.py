@@ -14,6 +14,7 @@ from empathy_env.lab.arms import Arm, arms_of, key_of, listed
 from empathy_env.lab.grammar import NEEDS
 from empathy_env.lab.summary import conditions, rank_correlation, reach, step
 
+THOUGHT = {"name": "x", "world": "bandit", "thoughts": 0.5, "think": "yes"}
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
@@ -60,6 +61,13 @@ def test_keys_tell_arms_apart_and_bases_are_shared():
         ({"arms": [{"name": "x", "world": "bandits"}]}, UnknownName, "bandit"),
         ({"arms": [{"name": "x", "difficulty": "mild"}]}, UnknownName, "gentle"),
         ({"arms": [{"name": "x", "group_size": 1}]}, InvalidArgument, "group_size"),
+        ({"arms": [{"name": "x", "think": "maybe"}]}, InvalidArgument, "'yes' or 'no', in quotes"),
+        ({"arms": [{"name": "x", "think": True}]}, InvalidArgument, "expected str"),
+        ({"arms": [{"name": "x", "think": "yes"}]}, InvalidArgument, "thoughts=0"),
+        ({"arms": [{"name": "x", "thoughts": 0.5}]}, InvalidArgument, "think=''"),
+        ({"arms": [{**THOUGHT, "world": "environment"}]}, InvalidArgument, "only the bandit"),
+        ({"arms": [{**THOUGHT, "method": "imitation"}]}, InvalidArgument, "nor replay"),
+        ({"arms": [{**THOUGHT, "demonstrations": 1}]}, InvalidArgument, "demonstrations"),
     ],
 )
 def test_mistakes_are_named(data, error, message):
@@ -111,6 +119,28 @@ def test_runs_of_one_condition_stand_together_in_the_order_of_their_seeds():
     assert low.acquired == 0
 
 
+def test_results_that_are_older_than_a_field_stand_with_those_that_have_it():
+    old, new = row(1, 0.1, 0.9), row(2, 0.1, 0.8)
+    new["arm"]["tied"] = 0.0
+    [one] = conditions([old, new])
+    assert one.done == (0.9, 0.8)
+    assert one.talk == {}
+    new["arm"]["tied"] = 1.0
+    assert [one.settings for one in conditions([old, new])] == [{"tied": 0.0}, {"tied": 1.0}]
+
+
+def test_entropy_grounding_and_values_stand_before_and_after():
+    rows = [row(seed, 0.1, 0.9) for seed in (1, 2)]
+    for number, one in enumerate(rows):
+        for which, shift in (("before", 0.0), ("after", 1.0 + number)):
+            one[which]["entropy"] = {"token": [0.5 + shift, 0, 9], "register": [1.0, 0, 9]}
+            one[which]["values"] = [[20.0 + shift, 30.0 + shift], [40.0, 40.0]]
+    [found] = conditions(rows)
+    assert list(found.talk) == ["entropy, token", "entropy, register", "exact value"]
+    assert found.talk["entropy, token"] == ((0.5, 1.5), (0.5, 2.5))
+    assert found.talk["exact value"] == ((32.5, 33.0), (32.5, 33.5))
+
+
 def test_pass_at_k_is_beside_that_of_each_runs_own_base():
     found = reach([row(seed, 0.1, 0.9) for seed in (1, 2, 3)])
     assert found.tries == (1, 2, 4, 8)
@@ -118,6 +148,21 @@ def test_pass_at_k_is_beside_that_of_each_runs_own_base():
     assert found.trained[0].mean == pytest.approx(1 / 2)
     assert found.trained[-1].mean == 1.0
     assert found.runs == 3
+
+
+def test_what_became_of_each_start_is_counted_over_runs():
+    def samples(wins):
+        return [["others_motives", "boss", n, 64, 40.0] for n in wins]
+
+    rows = [row(seed, 0.1, 0.9) for seed in (1, 2)]
+    for one in rows:
+        one["before"]["samples"], one["after"]["samples"] = (
+            samples([64, 64, 0, 0, 8]),
+            samples([64, 0, 64, 0, 64]),
+        )
+    [found] = conditions(rows)
+    assert list(found.support.counts.values()) == [2, 2, 2, 2, 2]
+    assert found.support.retained.mean == found.support.discovered.mean == 0.5
 
 
 def test_rank_correlation_goes_by_order_alone_and_says_how_little_few_pairs_are():

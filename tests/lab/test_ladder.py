@@ -25,6 +25,7 @@ from empathy_env.lab.ladder import (
 )
 
 ROUND = list(NEEDS)
+THOUGHTFUL = ", world: bandit, thoughts: 0.5, think: 'yes'"
 
 
 def line(rung, success, *, base=None, uses="nothing", control=False, calls=10.0, setting=None):
@@ -152,8 +153,10 @@ def test_the_premium_of_one_need_is_that_need_s():
 
 
 def test_arms_of_other_methods_and_other_starts_have_no_premium():
-    known = [plain([0.2] * 8, base=trained(1).base)]
+    thinking = trained(1, thoughts=0.5, think="yes")
+    known = [plain([0.2] * 8, base=one.base) for one in (trained(1), thinking)]
     rows = [
+        result(thinking, [0.7] * 8),
         result(trained(1, method="random"), [0.7] * 8),
         result(trained(1, demonstrations=4), [0.7] * 8),
         result(trained(1), [0.7] * 12),
@@ -210,7 +213,8 @@ def test_lines_that_are_there_are_shown_without_torch(tmp_path, monkeypatch):
     assert "All needs: anchor, dose 0.1: ladder 0.50, RL 0.70, premium +0.20" in said
 
 
-def test_an_experiment_without_a_bandit_has_no_ladder(tmp_path):
-    (tmp_path / "one.yaml").write_text("arms: [{name: a}]")
+@pytest.mark.parametrize("arm", ["", ", world: markov", THOUGHTFUL])
+def test_an_experiment_without_a_plain_bandit_has_no_ladder(tmp_path, arm):
+    (tmp_path / "one.yaml").write_text(f"arms: [{{name: a{arm}}}]")
     words = ["lab", str(tmp_path / "one.yaml"), "--out", str(tmp_path), "--ladder"]
     assert isinstance(CliRunner().invoke(app, words).exception, InvalidArgument)

@@ -11,9 +11,10 @@ import torch
 
 from empathy_env.lab.arms import Arm, arms_of, key_of
 from empathy_env.lab.corpus import Mix, corpus
-from empathy_env.lab.grammar import NEEDS, REGISTERS, TARGET, sentences
+from empathy_env.lab.grammar import NEEDS, REGISTERS, TARGET, TARGET_NEED, WANTED, sentences
 from empathy_env.lab.learn import Grpo, grpo, played, rows_of
-from empathy_env.lab.measured import measured, scored
+from empathy_env.lab.markov import asked
+from empathy_env.lab.measured import evaluation_starts, measured, reached, scored
 from empathy_env.lab.model import (
     Size,
     chances,
@@ -26,9 +27,9 @@ from empathy_env.lab.model import (
 )
 from empathy_env.lab.people import drawn_starts
 from empathy_env.lab.run import run
-from empathy_env.lab.summary import read_results
+from empathy_env.lab.summary import TRIES, read_results
 from empathy_env.lab.talks import World, play
-from empathy_env.lab.words import AGENT, END, said, vocabulary
+from empathy_env.lab.words import AGENT, END, opened, said, say, thoughts, tokens, vocabulary
 from empathy_env.measures.likelihood import sequence_kl
 
 SMALL = {"talks": 300, "pretraining": 60, "width": 32, "evaluated": 4, "samples": 4}
@@ -136,6 +137,62 @@ def vars_of(how):
     return {name: getattr(how, name) for name in how.__slots__}
 
 
+def test_thoughts_are_summed_over(base):
+    _, talks = base
+    thinking = corpus(World("bandit"), Mix(0.25, thoughts=0.5, tied=1.0), 600, 1)
+    model = fresh(Size(32), 1, tokens())
+    list(taught(model, rows_of(thinking, 0.3), steps=450, batch=32, lr=5e-3, seed=1))
+    start = next(talk.start for talk in talks if talk.start.need == TARGET_NEED)
+    world = World("bandit", thinks=True)
+    found = play(world, [start] * 3000, policy_of(model, 1))
+    context = found[0].ids[: found[0].turns[0].begins]
+    [exact] = register_chances(model, [context], [start.slots], thoughts())
+    for register, value in zip(REGISTERS, exact, strict=True):
+        share = sum(talk.turns[0].register == register for talk in found) / 3000
+        assert share == pytest.approx(value, abs=5 * math.sqrt(value * (1 - value) / 3000) + 5e-3)
+    [aloud] = register_chances(model, [[*context[:-1], say()]], [start.slots])
+    target = REGISTERS.index(TARGET)
+    assert exact[target] > 2 * aloud[target]
+
+
+def test_the_exact_value_with_people_of_moods_is_what_talks_come_to(base):
+    model, _ = base
+    found, groups = measured(model, model, World("markov", 0.4), starts=8, samples=400)
+    assert len(found.values) == len(groups) == 8
+    for bounds, group in zip(found.values, groups, strict=True):
+        ends = [talk.emotion for talk in group]
+        error = np.std(ends) / 20
+        assert bounds.low - 4 * error <= np.mean(ends) <= bounds.high + 4 * error
+    assert np.mean([high - low for low, high in found.values]) < 60
+
+
+def test_grounding_is_measured_where_there_are_traces_and_entropy_everywhere(base):
+    model, _ = base
+    for name in ("environment", "bandit"):
+        found, _ = measured(model, model, World(name), starts=4, samples=2)
+        assert set(found.entropy) == {"token", "register"}
+        assert bool(found.grounding) == (name == "environment")
+        low, high = found.entropy["token"][1:]
+        assert low <= found.entropy["token"][0] <= high
+
+
+def test_what_can_be_reached_is_exact_at_any_number_of_tries(base):
+    model, _ = base
+    starts = evaluation_starts(8)
+    found = reached(model, World("bandit"), starts)
+    contexts = [opened(asked(start)) for start in starts]
+    rows = register_chances(model, contexts, [start.slots for start in starts])
+    right = [
+        row[REGISTERS.index(WANTED[start.need])] for row, start in zip(rows, starts, strict=True)
+    ]
+    for tries, value in zip(TRIES, found.reach, strict=True):
+        assert value == pytest.approx(np.mean([1 - (1 - p) ** tries for p in right]))
+    assert found.registers[NEEDS[0]] == pytest.approx(
+        rows[[start.need == NEEDS[0] for start in starts]].mean(0)
+    )
+    assert reached(model, World(), starts) is None
+
+
 def test_a_run_depends_on_its_seed_alone(base):
     model, _ = base
 
@@ -201,16 +258,20 @@ def test_an_experiment_is_run_once_and_goes_on_where_it_stopped(tmp_path):
         {"name": "c", "world": "bandit", "method": "imitation", "dose": 0.1, "steps": 2},
         {"name": "d", "world": "bandit", "method": "replay", "dose": 0.1, "steps": 2},
         {"name": "e", "world": "bandit", "demonstrations": 1, "dose": 0.0, "steps": 1},
+        {"name": "f", "world": "bandit", "dose": 0.1, "thoughts": 0.5, "think": "no", "steps": 1},
+        {"name": "g", "world": "markov", "dose": 0.1, "steps": 1},
     ]
     arms = arms_of({"all": SMALL, "arms": lines})
     done = [text for text, row in run(arms[:2], tmp_path) if row]
     assert len(done) == 2
     first = read_results(tmp_path)
     rows = [row for _, row in run(arms, tmp_path, traces=True) if row]
-    assert {row["arm"]["name"] for row in rows} == {"b", "c", "d", "e"}
+    assert {row["arm"]["name"] for row in rows} == set("bcdefg")
     assert read_results(tmp_path)[:2] == first
     assert {row["key"] for row in read_results(tmp_path)} == {key_of(arm) for arm in arms}
     assert [text for text, _ in run(arms, tmp_path)] == []
+    shown = {row["arm"]["name"] for row in rows if row["shown"]}
+    assert shown == {"e"}
     [talks] = [row for row in rows if row["arm"]["name"] == "b"]
     for which in ("base", "trained"):
         assert Path(tmp_path / f"{talks['key']}-{which}.jsonl").read_text("utf-8").count("\n") == 16
