@@ -100,6 +100,21 @@ def test_the_table_as_json(lab):
     assert rows[3]["reach"]["trained"][0]["mean"] == 1.0
 
 
+def test_the_summary_has_a_short_line_for_each_run(lab):
+    lab()
+    text = (lab.folder / "summary.jsonl").read_text("utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [(row["dose"], row["seed"]) for row in rows[:2]] == [(0, 1), (0, 2)]
+    last = rows[-1]
+    assert (last["dose"], last["credit"], last["seed"]) == (0.1, 0.0, 3)
+    assert (last["before"]["exact"], last["after"]["exact"]) == (0.1, 0.98)
+    assert last["after"]["emotion"] == pytest.approx(last["before"]["emotion"] + 5.0)
+    assert last["after"]["success"] == 1.0
+    assert last["after"]["follow-up"] == 0.5
+    assert last["group_size"] == 4
+    assert "method" not in last
+
+
 def test_results_of_other_experiments_in_the_folder_are_not_told(lab):
     stray = {**result(arms_of({"arms": [{"name": "stray"}]})[0])}
     with (lab.folder / "results.jsonl").open("a", encoding="utf-8") as file:

@@ -26,6 +26,7 @@ from empathy_env.lab.summary import (
     rank_correlation,
     read_results,
     step,
+    write_summary,
 )
 from empathy_env.measures.support import FATES
 
@@ -58,6 +59,7 @@ def command(
     if todo:
         _run(arms, folder, workers=workers, traces=traces)
     rows = [row for row in read_results(folder) if row["key"] in wanted]
+    write_summary(folder, rows)
     if find_spec("matplotlib") is not None:
         from empathy_env.lab.figures import save_all
 

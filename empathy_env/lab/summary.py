@@ -21,6 +21,7 @@ from empathy_env.measures.rates import pass_at, signal_fraction
 from empathy_env.measures.support import Fate, Support, chance, fate, support
 
 RESULTS: Final = "results.jsonl"
+SUMMARY: Final = "summary.jsonl"
 ACQUIRED: Final = 0.5
 """The register has been acquired if who needs it gets it in this share of talks."""
 TRIES: Final = (1, 16, 256)
@@ -29,6 +30,7 @@ BUDGET: Final = 16
 """Tries that decide whether a start can be solved."""
 Row = Mapping[str, Any]
 _TARGET: Final = REGISTERS.index(TARGET)
+_ALWAYS: Final = ("name", "world", "dose", "credit", "seed")
 _DEFAULTS: Final = {one.name: one.default for one in fields(Arm) if one.default is not MISSING}
 
 
@@ -38,6 +40,51 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def write_summary(folder: Path, rows: Iterable[Row]) -> Path:
+    """Write what each run came to, one short JSON line for each; return the file."""
+    path = folder / SUMMARY
+    lines = (json.dumps(_plain(brief(row))) for row in rows)
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
+
+
+def brief(row: Row) -> dict[str, Any]:
+    """Return what a run came to, in a few figures; with what is not at its default of its arm."""
+    arm = {
+        name: value
+        for name, value in row["arm"].items()
+        if name in _ALWAYS or value != _DEFAULTS[name]
+    }
+    sides = {which: _brief(row[which]) for which in ("before", "after")}
+    found = {**arm, **sides, "kl": row["after"]["kl"]}
+    if row.get("shown"):
+        found["shown"] = row["shown"][TARGET_NEED][_TARGET]
+    if row["arm"].get("counted"):
+        found["counted"] = row["counted"]
+    return {**found, "seconds": row["seconds"]}
+
+
+def _brief(measured: Mapping[str, Any]) -> dict[str, float]:
+    samples = measured["samples"]
+    return {
+        "exact": measured["registers"][TARGET_NEED][_TARGET],
+        "done": measured["done"][TARGET_NEED][_TARGET],
+        "others": _others(measured),
+        "success": sum(wins for _, _, wins, _, _ in samples) / sum(n for *_, n, _ in samples),
+        "emotion": float(np.mean([emotion for *_, emotion in samples])),
+        **_figures(measured),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON data with floats of four digits."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in cast("Mapping[str, Any]", value).items()}
+    return value
 
 
 class Condition(NamedTuple):
