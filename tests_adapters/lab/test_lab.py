@@ -1,6 +1,7 @@
 """The lab's models: exact probabilities, masks, learning, and results that can be taken up again."""
 
 import copy
+import importlib
 import math
 import random
 from pathlib import Path
@@ -164,6 +165,21 @@ def test_the_exact_value_with_people_of_moods_is_what_talks_come_to(base):
         error = np.std(ends) / 20
         assert bounds.low - 4 * error <= np.mean(ends) <= bounds.high + 4 * error
     assert np.mean([high - low for low, high in found.values]) < 60
+
+
+def test_estimators_agree_with_the_exact_values_at_about_the_nominal_rate(base, monkeypatch):
+    """Eighty draws of 32 people: a coverage of 0.95 is measured to within 0.05."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    bandit = importlib.import_module("lab_coverage").bandit
+    model, _ = base
+    policy = copy.deepcopy(model)
+    list(grpo(policy, model, World("bandit"), Grpo(steps=5, lr=1e-3), seed=1))
+    exact, held = bandit(model, policy, people=96, draws=80)
+    assert exact["sequence KL"] > 0.01
+    assert exact["pass@1, trained"] > exact["pass@1, base"] + 0.02
+    assert held.pop("... not refused") > 0.5
+    for name, share in held.items():
+        assert share >= 0.85, name
 
 
 def test_grounding_is_measured_where_there_are_traces_and_entropy_everywhere(base):
