@@ -24,6 +24,7 @@ from empathy_env.commands import (
     lab,
     noise,
     persona,
+    score,
     skills,
     traces,
 )
@@ -60,6 +61,7 @@ app.command("explorable")(explorable.command)
 app.command("lab")(lab.command)
 app.command("circle")(circle.command)
 app.command("ceiling")(ceiling.command)
+app.command("score")(score.command)
 
 DEMO_AGENTS = ("oracle", "listener", "blind-script", "advisor", "silent")
 

@@ -131,7 +131,7 @@ def completions(trace: Trace) -> list[Completion]:
 
     Its prompt is the talk before it as the agent met it: what was heard, silence included.
     """
-    messages = _messages(trace, spoken=False)
+    messages = messages_met(trace, spoken=False)
     first = len(messages) - 2 * len(trace.turns)
     return [
         {"prompt": messages[: first + 2 * number], "completion": [from_agent(turn.raw)]}
@@ -148,7 +148,7 @@ def demonstration(trace: Trace) -> Demonstration:
     said before it and after it is one message, a line each.
     """
     messages: list[Message] = []
-    for message in _messages(trace, spoken=True):
+    for message in messages_met(trace, spoken=True):
         if message["role"] == "assistant" and not message["content"].strip():
             continue
         if messages and messages[-1]["role"] == message["role"] == "user":
@@ -206,7 +206,7 @@ def _choice(best: Trace, worst: Trace, *, raw: bool) -> Iterator[Preference]:
                 before = best.prefix(number)
                 texts = (one.raw, other.raw) if raw else (one.heard, other.heard)
                 chosen, rejected = map(from_agent, texts)
-                prompt = _messages(before, spoken=not raw)
+                prompt = messages_met(before, spoken=not raw)
                 yield {"prompt": prompt, "chosen": [chosen], "rejected": [rejected]}
             return
         if [answer.reply for answer in one.answers] != [answer.reply for answer in other.answers]:
@@ -239,8 +239,8 @@ def _paid(trace: Trace) -> float:
     )
 
 
-def _messages(trace: Trace, *, spoken: bool) -> list[Message]:
-    """Return the talk as the agent met it; it ends with the user.
+def messages_met(trace: Trace, *, spoken: bool) -> list[Message]:
+    """Return the talk as the agent met it: what was heard of earlier turns; it ends with the user.
 
     Args:
         trace: The talk.

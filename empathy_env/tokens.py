@@ -135,6 +135,11 @@ class ChatTemplate:
         for name, value in once.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def end(self) -> str:
+        """What the agent samples to end its turn: a line break after it is the template's."""
+        return self.closing.rstrip("\n") or self.closing
+
     def opened(self, messages: Sequence[Message]) -> Tokens:
         """Return the tokens of a chat up to where the agent speaks next."""
         text = _rendered(self.tokenizer, messages, ask=True)

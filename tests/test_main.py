@@ -26,6 +26,7 @@ def call(*args, **kwargs):
     [
         *[(), ("demo",), ("play",), ("rollout",), ("verify",), ("agent", "list")],
         *[("persona", "list"), ("explorable",), ("skills",), ("audit",), ("noise",), ("circle",)],
+        *[("ceiling",), ("score",)],
     ],
 )
 def test_every_command_has_help(command):

@@ -1,4 +1,4 @@
-"""The weights and the tokenizer of a model that transformers runs, GGUF files included."""
+"""The weights and the tokenizer of a model that transformers runs: GGUF files and adapters too."""
 
 # torch and transformers are not there when the package is checked, and are loosely typed.
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from empathy_env.errors import InvalidArgument
 
+_ADAPTER: Final = "adapter_config.json"
 _PACKED: Final = ("hf_quantizer", "quantization_method", "is_quantized")
 """What transformers leaves on a model from a GGUF file, though its weights are unpacked."""
 
@@ -29,12 +31,14 @@ class Loaded(NamedTuple):
 def load(model: str | Path, *, device: str | None = None, dtype: str | None = None) -> Loaded:
     """Return the model and the tokenizer of a folder, a GGUF file or a hub id.
 
+    A folder of an adapter (`adapter_config.json`, as peft saves LoRA) is put onto the model that it
+    names as its base.
     A GGUF file is unpacked to full weights, which takes some ten seconds for 135 million
     parameters: see `unpack_gguf`. Code that comes with a model is not run.
     """
     source, packed = _source(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **packed)
+        tokenizer = AutoTokenizer.from_pretrained(_speller(source), **packed)
         network = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or "auto", **packed)
     except (OSError, ValueError, ImportError) as error:
         raise InvalidArgument(
@@ -60,15 +64,29 @@ def unpack_gguf(path: str | Path, folder: str | Path, *, dtype: str = "bfloat16"
 def _source(model: str | Path) -> tuple[str, dict[str, str]]:
     """Return what transformers calls the source, and its option that names a GGUF file in it."""
     path = Path(model)
+    if (path / _ADAPTER).is_file():
+        _check_installed(model, "the folder of an adapter", "peft")
     if path.suffix != ".gguf":
         return str(model), {}
-    missing = [name for name in ("gguf", "accelerate") if find_spec(name) is None]
+    _check_installed(model, "a GGUF file", "gguf", "accelerate")
+    return str(path.parent), {"gguf_file": path.name}
+
+
+def _check_installed(model: str | Path, what: str, *libraries: str) -> None:
+    missing = [name for name in libraries if find_spec(name) is None]
     if missing:
         raise InvalidArgument(
-            f"model={str(model)!r} is a GGUF file, and reading it needs a library that is not "
+            f"model={str(model)!r} is {what}, and reading it needs a library that is not "
             f"installed: pip install {' '.join(missing)}"
         )
-    return str(path.parent), {"gguf_file": path.name}
+
+
+def _speller(source: str) -> str:
+    """Return where the tokenizer is: that of an adapter saved without one is its base's."""
+    adapter = Path(source) / _ADAPTER
+    if not adapter.is_file() or (Path(source) / "tokenizer_config.json").is_file():
+        return source
+    return str(json.loads(adapter.read_text("utf-8"))["base_model_name_or_path"])
 
 
 def _unmarked(model: Any) -> Any:
