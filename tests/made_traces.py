@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from empathy_env import Scenario, Task, load_persona
 from empathy_env.acts import Evidence
@@ -37,3 +38,22 @@ def renamed(trace, name):
     scenario = trace.scenario
     person = scenario.persona.model_copy(update={"id": name})
     return replace(trace, scenario=replace(scenario, persona=person))
+
+
+@cache
+def spoken():
+    return made_talk(made_turn(say="Tell me.", emotion=50.0, outcome="time_up"))
+
+
+def ended(emotion, persona, seed, member, agent):
+    """A talk of one turn that ends with this emotion."""
+    trace = renamed(spoken(), persona)
+    [turn] = trace.turns
+    answer = turn.answers[0]
+    mood = answer.mood._replace(emotion=float(emotion))
+    return replace(
+        trace,
+        agent=agent,
+        scenario=replace(trace.scenario, seed=seed, member=member, max_turns=1),
+        turns=(replace(turn, answers=(answer._replace(mood=mood),)),),
+    )

@@ -6,7 +6,7 @@ from functools import cache
 from xml.etree import ElementTree
 
 import pytest
-from made_traces import made_talk, made_turn, renamed
+from made_traces import ended
 from parts import echoing_backend
 from typer.testing import CliRunner
 
@@ -18,24 +18,6 @@ from empathy_env.trace import read_traces
 
 PERSONAS = [f"p{number}" for number in range(6)]
 MEMBERS = 8
-
-
-@cache
-def spoken():
-    return made_talk(made_turn(say="Tell me.", emotion=50.0, outcome="time_up"))
-
-
-def ended(emotion, persona, seed, member, agent):
-    trace = renamed(spoken(), persona)
-    [turn] = trace.turns
-    answer = turn.answers[0]
-    mood = answer.mood._replace(emotion=float(emotion))
-    return replace(
-        trace,
-        agent=agent,
-        scenario=replace(trace.scenario, seed=seed, member=member, max_turns=1),
-        turns=(replace(turn, answers=(answer._replace(mood=mood),)),),
-    )
 
 
 def policy(path, wins, agent, *, faults=()):

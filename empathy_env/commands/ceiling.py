@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from empathy_env.commands.ceiling_learnt import TITLE, learnt_of, learnt_table
 from empathy_env.commands.ceiling_page import (
     cell_table,
     curve_note,
@@ -49,6 +51,13 @@ def command(
             "one, on replays, another base. What it solves was not created."
         ),
     ] = None,
+    scored: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of `empathy-env score` of the trained policy's talks, beside the base; one "
+            "for each --trained, in that order."
+        ),
+    ] = None,
     goal: Annotated[
         float, typer.Option(min=0, max=100, help="Final emotion that counts as success.")
     ] = 100.0,
@@ -75,6 +84,10 @@ def command(
     traces = _read(base, trained, control or [])
     policies = _policies(traces, len(trained), goal, unit, floors, robust_seeds)
     found = report(policies, Asked(goal, unit, budget, seed))
+    runs = {name: traces[name] for name in policies.trained}
+    found = replace(
+        found, learnt=learnt_of(scored or [], traces["base"], runs, goal=goal, seed=seed)
+    )
     if draw is not None and folder is not None:
         _write(folder, found, draw(found))
     if as_json:
@@ -198,6 +211,8 @@ def _print(found: Report, *, every_cell: bool) -> None:
         print_table(*floor_table(found), "success of luck")
     print_table(*support_table(found), f"places at a budget of {found.budget} tries")
     print_table(*ruling_table(found), "verdicts")
+    if found.learnt:
+        print_table(*learnt_table(found.learnt), TITLE)
     if every_cell:
         for name in found.tables:
             heads, rows = cell_table(found, name)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
+from empathy_env.commands.ceiling_learnt import TITLE, learnt_table
 from empathy_env.commands.ceiling_report import FIGURES, Report
 from empathy_env.commands.ceiling_words import conclusions, shown
 from empathy_env.measures.ceiling import Ceiling, Ends
@@ -56,6 +57,8 @@ def page(found: Report, figures: Mapping[str, str]) -> str:
         body.append(_table("success of luck", *floor_table(found)))
     body.append(_table("places by what became of them", *support_table(found)))
     body.append(_table("verdicts at the budget", *ruling_table(found)))
+    if found.learnt:
+        body.append(_table(TITLE, *learnt_table(found.learnt)))
     for name in found.tables:
         body.append(_table(f"places: {name}", *cell_table(found, name)))
     head = f"<meta charset='utf-8'><title>Ceiling</title><style>{_STYLE}</style>"

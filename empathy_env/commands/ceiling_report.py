@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from empathy_env.errors import InvalidArgument
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.ceiling import Ceiling, Curves, ceiling, curves_of
+from empathy_env.measures.learnt import Learnt
 from empathy_env.measures.luck import OverFloors, over_floors
 from empathy_env.measures.rates import max_at, min_at
 from empathy_env.measures.samples import Outcomes, Place, Sample, fewest, shared, tries_up_to
@@ -130,6 +131,7 @@ class Report:
         robust: Success that other seeds bear out, if it was asked for.
         tables: For each run its places.
         floors: What luck reaches, if it was asked for.
+        learnt: For each run what the scores of its talks say; empty without scores.
     """
 
     goal: float
@@ -146,6 +148,7 @@ class Report:
     robust: Curve | None
     tables: Mapping[str, RunTable]
     floors: Floors | None
+    learnt: Mapping[str, Learnt] = field(default_factory=dict[str, Learnt])
 
 
 class Asked(NamedTuple):

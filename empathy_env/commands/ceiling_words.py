@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from empathy_env.commands.ceiling_report import Floors, Report, RunTable
 from empathy_env.measures.bootstrap import Interval
 from empathy_env.measures.ceiling import FEWEST_RUNS, Ceiling
+from empathy_env.measures.learnt import Learnt
 from empathy_env.measures.support import attempts_to_certify
 
 
@@ -35,6 +36,8 @@ def conclusions(found: Report) -> Iterator[str]:
     if found.floors is not None:
         yield from _about_floors(found.floors, success.tries)
     yield from _about_cells(found)
+    for name, one in found.learnt.items():
+        yield from (f"{name}: {sentence}" for sentence in _about_learnt(one))
     yield from _about_design(found, success)
 
 
@@ -128,6 +131,42 @@ def _about_created(found: Report, table: RunTable) -> str:
         f"no place can be certified as created: that takes {needed} failures of the base in a "
         f"place, and it has {most} episodes at most. What looks new may have been rare."
     )
+
+
+def _about_learnt(one: Learnt) -> Iterator[str]:
+    far, rate, worth = one.divergence, one.base_success, one.worth
+    yield (
+        f"its talks are {shown(far.per_talk)} nats from the base's; that says how far it went, not "
+        "whether it was good."
+    )
+    if far.per_talk.mean < far.plain_per_talk.low or far.per_talk.mean > far.plain_per_talk.high:
+        yield (
+            f"k1, the plain mean, has {shown(far.plain_per_talk)} nats: where the two are far "
+            "apart, a few tokens decide, or the scores are not of the policy that was sampled."
+        )
+    if rate.doubt:
+        least = "" if math.isnan(rate.bound.mean) else f"; at least {shown(rate.bound, 4)}"
+        yield f"the base's success rate cannot be told from its talks ({rate.doubt}){least}."
+    else:
+        yield (
+            "weighted as the base would have them, its talks give the base a success rate of "
+            f"{shown(rate.estimate, 4)} (mean weight {rate.mass:.2f}; well below 1 the base has "
+            "talks of which these know nothing)."
+        )
+    if worth is not None and worth.doubt:
+        yield f"what that divergence could have bought cannot be told ({worth.doubt})."
+    elif worth is not None:
+        yield (
+            f"it has {shown(worth.ratio)} of the gain in final emotion that re-weighting the "
+            "base's own talks could have had at that divergence."
+        )
+    if worth is not None and worth.excess.low > 0:
+        yield (
+            f"it is {shown(worth.excess, 1)} points beyond what the base's talks hold: it has what "
+            "these lack, which may be rare in the base and need not be new."
+        )
+    if one.unscored:
+        yield f"{one.unscored} talks have no scores, and no figure in nats is of them."
 
 
 def _about_design(found: Report, success: Ceiling) -> Iterator[str]:

@@ -22,7 +22,7 @@ from empathy_env.group import cell_of, final_emotion
 from empathy_env.measures.likelihood import ROUNDING, ScoredTalk
 from empathy_env.trace import Trace, digest
 
-FORMAT: Final = "empathy-env-scores"
+FORMAT: Final = "empathy-env/scores"
 VERSION: Final = 1
 
 
