@@ -62,14 +62,15 @@ def command(
     kept, left_out = _retold(found, ChatTemplate(first.tokenizer), history, turn_tokens)
     if not kept:
         raise InvalidArgument(f"{traces}: no talk can be scored. {_told(left_out)}")
-    spelling = first.tokenizer.get_vocab()
+    used = sorted({id for one in kept for part in one.retold.parts for id in part.ids})
+    spelling = first.tokenizer.convert_ids_to_tokens(used)
     of_own = _read(first, kept, by, batch_size, "own", entropy=True)
     del first  # one model in memory at a time
     second = load(other, device=device, dtype=dtype)
-    if second.tokenizer.get_vocab() != spelling:
+    if second.tokenizer.convert_ids_to_tokens(used) != spelling:
         raise InvalidArgument(
-            f"--own={own} and --other={other} have different vocabularies: only models that spell "
-            "alike can score the same tokens, such as a policy and what it was trained from"
+            f"--own={own} and --other={other} mean different tokens by the same numbers: only "
+            "models that spell alike can score the same tokens, such as a policy and its base"
         )
     of_other = _read(second, kept, by, batch_size, "other", entropy=False)
     talks = [

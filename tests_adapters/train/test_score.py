@@ -209,14 +209,33 @@ def test_talks_that_cannot_be_made_again_are_counted(talks, model, tmp_path):
     assert "no talk can be scored. 1: the talk ended in a fault" in str(result.exception)
 
 
+def respelt(model, folder, change):
+    """Save the model with a tokenizer of which the file was changed."""
+    AutoModelForCausalLM.from_pretrained(model).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    found = json.loads(path.read_text("utf-8"))
+    change(found["model"]["vocab"])
+    path.write_text(json.dumps(found), "utf-8")
+    return folder
+
+
 def test_models_that_spell_otherwise_are_refused(traces, model, tmp_path):
-    folder = tmp_path / "other"
+    def swap(vocab):
+        vocab["e"], vocab["n"] = vocab["n"], vocab["e"]
+
+    other = respelt(model, tmp_path / "other", swap)
+    result = run(traces, model, other, tmp_path / "scores")
+    assert "mean different tokens by the same numbers" in str(result.exception)
+
+
+def test_a_token_that_no_talk_has_does_no_harm(traces, model, tmp_path):
+    folder = tmp_path / "more"
     AutoModelForCausalLM.from_pretrained(model).save_pretrained(folder)
     made = type(tokenizer()).from_pretrained(model)
-    made.add_tokens(["listen"])
+    made.add_tokens(["<|unused|>"])
     made.save_pretrained(folder)
-    result = run(traces, model, folder, tmp_path / "scores")
-    assert "have different vocabularies" in str(result.exception)
+    assert len(scores(traces, model, folder, tmp_path / "scores").talks) == 3
 
 
 def test_a_talk_beyond_the_context_is_refused(traces, model, tmp_path):
