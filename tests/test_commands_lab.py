@@ -74,7 +74,7 @@ def lab(tmp_path):
             app, ["lab", str(experiment), "--out", str(folder), *more]
         )
 
-    run.folder = folder
+    run.folder, run.experiment = folder, experiment
     return run
 
 
@@ -98,6 +98,21 @@ def test_the_table_as_json(lab):
     assert rows[3]["gain"]["mean"] == pytest.approx(4.0)
     assert rows[3]["prior"] == [0.1] * 3
     assert rows[3]["reach"]["trained"][0]["mean"] == 1.0
+
+
+def test_a_step_is_told_only_of_conditions_that_differ_in_nothing_but_the_dose(lab):
+    more = {"dose": [0, 0.01, 0.1], "group_size": [4, 8]}
+    experiment = {"arms": [{"name": "size", "seed": [1, 2], **more}]}
+    rows = [result(arm) for arm in arms_of(experiment)]
+    for row in rows:
+        if row["arm"]["group_size"] == 8:
+            row["after"]["done"] = row["before"]["done"]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (lab.folder / "results.jsonl").write_text(text, "utf-8")
+    lab.experiment.write_text(json.dumps(experiment), "utf-8")
+    told = lab().stdout
+    assert "size, group_size 4: never at 0.01, always at 0.1" in told
+    assert "size, group_size 8: never at 0.1, always at nan" in told
 
 
 def test_the_summary_has_a_short_line_for_each_run(lab):

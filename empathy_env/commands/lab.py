@@ -126,9 +126,9 @@ def _print(found: Sequence[Condition]) -> None:
     rows = [(*name, *line) for name, one in zip(names, found, strict=True) for line in _talk(one)]
     if rows:
         print_table(("comparison", "settings", *_TALK), rows, "Before and after, mean of the runs")
-    for name, credit, known in steps(found):
+    for name, known in steps(found):
         print_plain(
-            f"{name}, validation paid {credit:g}: never at {known.never:g}, always at "
+            f"{name}: never at {known.never:g}, always at "
             f"{known.always:g}; half at {known.midpoint.mean:.2g} "
             f"({known.midpoint.low:.2g} to {known.midpoint.high:.2g}, {known.runs} runs)"
         )
@@ -191,18 +191,22 @@ def _talk(one: Condition) -> list[tuple[str, ...]]:
     ]
 
 
-def steps(found: Sequence[Condition]) -> list[tuple[str, float, Step]]:
-    """Return where acquisition sets in, for each comparison over doses and each credit."""
-    made: list[tuple[str, float, Step]] = []
-    for name in dict.fromkeys(one.name for one in found):
-        own = [one for one in found if one.name == name and "dose" in one.settings]
-        for credit in sorted({one.settings.get("credit", 0.0) for one in own}):
-            here = [one for one in own if one.settings.get("credit", 0.0) == credit]
-            pairs: list[tuple[float, bool]] = [
-                (one.settings["dose"], value >= ACQUIRED) for one in here for value in one.done
+def steps(found: Sequence[Condition]) -> list[tuple[str, Step]]:
+    """Return where acquisition sets in, for conditions that differ in nothing but the dose."""
+    by: dict[str, list[Condition]] = {}
+    for one in found:
+        others = [f"{name} {value}" for name, value in one.settings.items() if name != "dose"]
+        by.setdefault(", ".join([one.name, *others]), []).append(one)
+    made: list[tuple[str, Step]] = []
+    for name, here in by.items():
+        doses = [one.settings.get("dose") for one in here]
+        if None not in doses and len(set(doses)) > 2:
+            pairs = [
+                (float(one.settings["dose"]), value >= ACQUIRED)
+                for one in here
+                for value in one.done
             ]
-            if len({dose for dose, _ in pairs}) > 2:
-                made.append((name, credit, step(pairs)))
+            made.append((name, step(pairs)))
     return made
 
 
