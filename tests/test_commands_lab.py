@@ -127,6 +127,7 @@ def test_the_summary_has_a_short_line_for_each_run(lab):
     assert last["after"]["success"] == 1.0
     assert last["after"]["follow-up"] == 0.5
     assert last["group_size"] == 4
+    assert last["nats"] == 3.0
     assert "method" not in last
 
 

@@ -108,6 +108,11 @@ class Arm(Base):
                 raise InvalidArgument(
                     f"{name}={value!r} in arm {self.name!r}: it must be in [{low:g}, {high:g}]"
                 )
+        if self.width % _HEADS:
+            raise InvalidArgument(
+                f"width={self.width} in arm {self.name!r}: it must be a multiple of {_HEADS}, the "
+                "number of attention heads"
+            )
         for name, known in (("world", get_args(WorldName)), ("method", get_args(Method))):
             if getattr(self, name) not in known:
                 raise UnknownName.among(f"{name} in arm {self.name!r}", getattr(self, name), known)
@@ -116,14 +121,22 @@ class Arm(Base):
 
     def _check_thoughts(self) -> None:
         if self.think not in ("", "yes", "no"):
-            raise InvalidArgument(
-                f"think={self.think!r} in arm {self.name!r}: it is 'yes' or 'no', in quotes (YAML "
-                "takes a bare yes for true)"
-            )
+            raise InvalidArgument(f"think={self.think!r} in arm {self.name!r}: it is 'yes' or 'no'")
         if bool(self.think) != (self.thoughts > 0):
             raise InvalidArgument(
                 f"think={self.think!r} in arm {self.name!r}, with thoughts={self.thoughts:g}: give "
                 "think where the base has thoughts, and there alone"
+            )
+        if self.tied and (not self.thoughts or self.dose > 0.25):
+            raise InvalidArgument(
+                f"tied={self.tied:g} in arm {self.name!r}, with thoughts={self.thoughts:g} and "
+                f"dose={self.dose:g}: give thoughts above 0, and a dose of at most 0.25 (of four "
+                "needs one is the target's, so a tied target has no room for more)"
+            )
+        if self.think == "no" and self.thoughts == 1:
+            raise InvalidArgument(
+                f"think='no' in arm {self.name!r}, with thoughts=1: a base that always thinks was "
+                "never shown how to speak at once; give thoughts below 1"
             )
         plain = self.method in ("imitation", "replay") or self.demonstrations
         if self.thoughts and (self.world != "bandit" or plain):
@@ -133,10 +146,13 @@ class Arm(Base):
             )
 
 
+_HEADS: Final = 4
+"""Of attention, in `lab.model`, which needs torch."""
 _MANY: Final = 1e9
 _RANGES: Final = (
     ("dose", 0.0, 1.0),
     ("withheld", 0, len(PEOPLE)),
+    ("seed", 0, _MANY),
     ("thoughts", 0.0, 1.0),
     ("tied", 0.0, 1.0),
     ("talks", 1, _MANY),
@@ -202,6 +218,9 @@ def listed(data: object, kind: type[A]) -> list[A]:
     shared, given = cast(object, parts.get("all") or {}), parts.get("arms")
     if not isinstance(shared, Mapping) or not isinstance(given, list):
         raise InvalidArgument("an experiment has 'arms', a list of mappings, and may have 'all'")
+    for number, one in enumerate(cast("list[object]", given)):
+        if not isinstance(one, Mapping):
+            raise InvalidArgument(f"arms[{number}]={one!r}: an arm is a mapping, with a name")
     common, each = cast("Mapping[str, Any]", shared), cast("list[Mapping[str, Any]]", given)
     found = [arm for one in each for arm in _expanded({**common, **one}, kind)]
     return list({key_of(arm): arm for arm in found}.values())
@@ -228,5 +247,7 @@ def _typed(name: str, kind: Any, value: object) -> Any:
         return float(value)
     wanted = {"int": int, "float": float}.get(str(kind), str)
     if isinstance(value, bool) or not isinstance(value, wanted):
-        raise InvalidArgument(f"{name}={value!r}: expected {wanted.__name__}")
+        bare = isinstance(value, bool) and wanted is str
+        quotes = ", in quotes (YAML takes a bare yes or no for a truth)" if bare else ""
+        raise InvalidArgument(f"{name}={value!r}: expected {wanted.__name__}{quotes}")
     return value

@@ -21,19 +21,24 @@ _LEAST = 1e-10
 """Probabilities below this are drawn at this height."""
 
 
-def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
+def save_doses(path: Path, found: Sequence[Condition], name: str) -> None:
     """Draw how likely the target is after training over its dose, one dot for each run.
 
     Args:
         path: Its ending says in which format.
-        found: Conditions that differ in dose and credit.
-        world: For the title.
+        found: Of one comparison; conditions that differ in nothing but the dose share a panel.
+        name: Of the comparison.
     """
-    figure = Figure(figsize=(8.5, 3.2), layout="constrained")
-    credits = sorted({one.settings.get("credit", 0.0) for one in found})
-    for number, credit in enumerate(credits, start=1):
-        axes = figure.add_subplot(1, len(credits), number)
-        here = [one for one in found if one.settings.get("credit", 0.0) == credit]
+    panels: dict[str, list[Condition]] = {}
+    for one in found:
+        others = [f"{field} {value}" for field, value in one.settings.items() if field != "dose"]
+        panels.setdefault(", ".join(others), []).append(one)
+    across = min(len(panels), 4)
+    down = -(-len(panels) // across)
+    size = (1.0 + 3.75 * across, 3.2 * down)
+    figure = Figure(figsize=size, layout="constrained")
+    for number, (title, here) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(down, across, number)
         for which, marker, colour in _DOTS:
             points = [
                 (max(one.settings.get("dose", 0.0), 3e-4), max(value, _LEAST))
@@ -44,9 +49,10 @@ def save_doses(path: Path, found: Sequence[Condition], world: str) -> None:
                 *zip(*points, strict=True), marker=marker, c=colour, label=which, alpha=0.7
             )
         axes.axhline(0.5, lw=0.5, c="black")
-        title = f"{world}, validation paid {credit:g}"
-        axes.set(xscale="log", yscale="log", xlabel="dose (leftmost: 0)", title=title)
+        axes.set(xscale="log", yscale="log", xlabel="dose (leftmost: 0)")
+        axes.set_title(title, fontsize="medium")
         axes.set_ylabel("P(target), where it is needed")
+    figure.suptitle(name)
     names = figure.axes[0].get_legend_handles_labels()
     figure.legend(*names, fontsize="small", loc="outside right center")
     figure.savefig(path, dpi=120)
@@ -98,6 +104,8 @@ def save_curves(path: Path, rows: Sequence[Row]) -> None:
 
 def save_steps(path: Path, found: Sequence[tuple[str, Sequence[Row]]]) -> None:
     """Draw pass@k over steps of training, and what is done for the target's need; both exact.
+
+    Both are of the first turn, in which the need is known: success is the register that meets it.
 
     Args:
         path: Its ending says in which format.

@@ -61,8 +61,8 @@ class Measured(NamedTuple):
             each as mean, low and high.
         grounding: Each figure of `measures.grounding`, per turn, as mean, low and high. There is
             none outside the environment.
-        values: Of the first starts what the final emotion is expected to be, exactly: at least, and
-            at most. Of the `markov` world alone.
+        values: Of the first eight starts what the final emotion is expected to be: at least, and at
+            most. Of the `markov` world alone.
     """
 
     registers: dict[str, list[float]]
@@ -161,7 +161,8 @@ class Reach(NamedTuple):
 
     Attributes:
         registers: As in `Measured`.
-        reach: pass@k of meeting the need, for each k of `TRIES`; mean over starts.
+        reach: pass@k of meeting the need in the first turn, for each k of `TRIES`; mean over
+            starts.
     """
 
     registers: dict[str, list[float]]

@@ -58,11 +58,11 @@ def brief(row: Row) -> dict[str, Any]:
         if name in _ALWAYS or value != _DEFAULTS[name]
     }
     sides = {which: _brief(row[which]) for which in ("before", "after")}
-    found = {**arm, **sides, "kl": row["after"]["kl"]}
+    found = {**arm, **sides, "nats": row["after"]["kl"]}
     if row.get("shown"):
         found["shown"] = row["shown"][TARGET_NEED][_TARGET]
     if row["arm"].get("counted"):
-        found["counted"] = row["counted"]
+        found["hits"], found["counted"] = row["counted"]
     return {**found, "seconds": row["seconds"]}
 
 
@@ -298,6 +298,8 @@ class Step(NamedTuple):
         always: The smallest dose at which every run did, as at all larger ones; NaN if there is
             none.
         midpoint: Dose at which half of the runs would, by a logistic in log-dose, with an interval.
+            If all runs acquired, or none, it lies beyond the doses that were run; how far is the
+            prior's.
         runs: How many runs, at doses above 0.
     """
 

@@ -98,7 +98,11 @@ class World(NamedTuple):
 
     @property
     def goal(self) -> float:
-        """Final emotion that counts as success: the need was met whenever it was known."""
+        """Final emotion that counts as success.
+
+        In the bandit the need was met, in the environment whenever it was known. With people of
+        five moods it was met on balance twice in three turns, or the safe alternative was lucky.
+        """
         return {"environment": 50.0, "bandit": 100.0, "markov": 75.0}[self.name]
 
     def opened(self, starts: Sequence[Start], members: Sequence[int]) -> _Table:
