@@ -154,6 +154,7 @@ def test_if_all_talks_fault_there_is_no_mean_and_the_exit_code_says_so(tmp_path)
     assert "emotion 0 to 100" in result.stdout
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_saves_what_is_finished_and_says_how_to_go_on(tmp_path):
     path = tmp_path / "talks.jsonl"
     with StubServer() as stub:

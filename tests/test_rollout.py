@@ -165,6 +165,7 @@ def test_a_bug_is_no_fault_and_is_raised_at_once():
         list(rollouts(task, AGENT, WANTED, concurrency=4))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_waiting_leaves_everything_finished_in_the_file(tmp_path):
     class Stuck(AsyncBackend):
         """Hangs from seed 5 on; at seed 9 somebody presses ctrl-C."""
