@@ -32,6 +32,7 @@ from empathy_env.measures.rates import clopper_pearson, pass_at
 from empathy_env.measures.reweighting import reweighted_success
 
 TRIES, TALKS, PEOPLE, KL = (1, 4, 8), 16, 32, 0.3
+FRONTIER = f"frontier at {KL} nats"
 ACTS = (*(name for name in REGISTERS for _ in range(2)), "other")
 
 
@@ -68,88 +69,96 @@ def tilt_of(rates: np.ndarray) -> float:
     return float(tilted.mean())
 
 
+def exact_of(before: np.ndarray, after: np.ndarray, right: np.ndarray) -> dict[str, float]:
+    """Return the exact values: of what is said before and after, and which of it is right."""
+    acts = np.array([[name == act for name in dict.fromkeys(ACTS)] for act in ACTS])
+    rates = [(one * right).sum(1) for one in (before, after)]
+    base, trained = ([float((1 - (1 - rate) ** k).mean()) for k in TRIES] for rate in rates)
+    found = {
+        "sequence KL": float((after * np.log(after / before)).sum(1).mean()),
+        "base's rate from trained talks": base[0],
+        "entropy of what is said": float(entropy_of(after).mean()),
+        "entropy of the mix of registers": float(entropy_of(after.mean(0) @ acts)),
+        FRONTIER: tilt_of(rates[0]),
+    }
+    for k, one, other in zip(TRIES, base, trained, strict=True):
+        found |= {f"pass@{k}, base": one, f"pass@{k}, trained": other}
+        found[f"pass@{k}, difference"] = other - one
+    return found
+
+
+def of_tries(said: list[np.ndarray], right: np.ndarray, seed: int):
+    """Return what `ceiling` finds: of both sides what each person was told, and which is right."""
+    curves = [
+        {
+            f"{n}": [pass_at(int(hits[told].sum()), TALKS, k) for k in TRIES]
+            for n, (told, hits) in enumerate(zip(side, right, strict=True))
+        }
+        for side in said
+    ]
+    return ceiling(curves[0], [curves[1]], tries=TRIES, resamples=1000, seed=seed)
+
+
+def of_chances(said: np.ndarray, before: np.ndarray, after: np.ndarray, right, seed: int):
+    """Return what log-probabilities of the trained model's talks tell."""
+    talks = [
+        (f"{n}", math.log(after[n, one]), math.log(before[n, one]), ACTS[one], bool(right[n, one]))
+        for n, told in enumerate(said)
+        for one in told
+    ]
+    scored = [ScoredTalk(name, (own,), (other,)) for name, own, other, _, _ in talks]
+    spoken = [Spoken(name, (-own,), (act,)) for name, own, _, act, _ in talks]
+    back = reweighted_success(scored, [won for *_, won in talks], seed=seed)
+    left = entropies(spoken, resamples=500, seed=seed)
+    found = {
+        "sequence KL": sequence_kl(scored, seed=seed).per_talk,
+        "entropy of what is said": left.token,
+        "entropy of the mix of registers": left.register,
+    }
+    return found, back
+
+
 def bandit(base, trained, people: int, draws: int) -> tuple[dict[str, float], dict[str, float]]:
     """Return exact values, and in what share of the draws the interval of each figure held it."""
     starts = drawn_starts(random.Random("coverage"), people)
-    before, after = (outcomes(model, starts) for model in (base, trained))
-    before, after = (one / one.sum(1, keepdims=True) for one in (before, after))
+    sides = [outcomes(model, starts) for model in (base, trained)]
+    sides = [one / one.sum(1, keepdims=True) for one in sides]
     right = np.array([[act == WANTED[start.need] for act in ACTS] for start in starts])
-    acts = np.array([[name == act for name in dict.fromkeys(ACTS)] for act in ACTS])
-    rates = [(one * right).sum(1) for one in (before, after)]
-    reach = [[float((1 - (1 - rate) ** k).mean()) for k in TRIES] for rate in rates]
-    gains = [b - a for a, b in zip(*reach, strict=True)]
-    exact = {
-        "sequence KL": float((after * np.log(after / before)).sum(1).mean()),
-        "base's rate from trained talks": reach[0][0],
-        "entropy of what is said": float(entropy_of(after).mean()),
-        "entropy of the mix of registers": float(entropy_of(after.mean(0) @ acts)),
-        f"frontier at {KL} nats": tilt_of(rates[0]),
-    }
+    exact = exact_of(*sides, right)
     held: dict[str, list[bool]] = {}
     rng = np.random.default_rng(11)
 
-    def note(name, interval, value):
-        held.setdefault(name, []).append(interval.low <= value <= interval.high)
+    def note(name: str, held_it: bool) -> None:
+        held.setdefault(name, []).append(bool(held_it))
 
-    for number in range(draws):
-        chosen = rng.integers(people, size=PEOPLE)
+    for seed in range(draws):
+        met = rng.integers(people, size=PEOPLE)
+        before, after, hits = sides[0][met], sides[1][met], right[met]
         said = [
-            {n: rng.choice(len(ACTS), TALKS, p=side[start]) for n, start in enumerate(chosen)}
+            np.array([rng.choice(len(ACTS), TALKS, p=chances) for chances in side])
             for side in (before, after)
         ]
-        wins = [{n: int(right[chosen[n]][one].sum()) for n, one in side.items()} for side in said]
-        curves = [
-            {f"{n}": [pass_at(won, TALKS, k) for k in TRIES] for n, won in side.items()}
-            for side in wins
-        ]
-        found = ceiling(curves[0], [curves[1]], tries=TRIES, resamples=1000, seed=number)
-        for n, k in enumerate(TRIES):
-            note(f"pass@{k}, base", found.base[n], reach[0][n])
-            note(f"pass@{k}, trained", found.trained[n], reach[1][n])
-            note(f"pass@{k}, difference", found.difference[n], gains[n])
-        band = zip(found.band, gains, strict=True)
-        held.setdefault("band over k", []).append(
-            all(ends.low <= value <= ends.high for ends, value in band)
-        )
-        for n, start in enumerate(chosen):
-            low, high = clopper_pearson(wins[0][n], TALKS)
-            held.setdefault("rate of a start", []).append(low <= rates[0][start] <= high)
-        talks = [
-            ScoredTalk(f"{n}", (math.log(after[start][one]),), (math.log(before[start][one]),))
-            for n, start in enumerate(chosen)
-            for one in said[1][n]
-        ]
-        note("sequence KL", sequence_kl(talks, seed=number).per_talk, exact["sequence KL"])
-        won = [bool(right[start][one]) for n, start in enumerate(chosen) for one in said[1][n]]
-        back = reweighted_success(talks, won, seed=number)
-        name = "base's rate from trained talks"
+        tries = of_tries(said, hits, seed)
+        found, back = of_chances(said[1], before, after, hits, seed)
+        for which in ("base", "trained", "difference"):
+            ends = zip(TRIES, getattr(tries, which), strict=True)
+            found |= {f"pass@{k}, {which}": interval for k, interval in ends}
+        paid = {f"{n}": hits[n][told].astype(float).tolist() for n, told in enumerate(said[0])}
+        found[FRONTIER] = frontier(paid, [KL], resamples=500, seed=seed)[0]
         if not back.doubt:
-            note(name, back.estimate, exact[name])
-        held.setdefault("... not refused", []).append(not back.doubt)
+            found["base's rate from trained talks"] = back.estimate
+        for name, interval in found.items():
+            note(name, interval.low <= exact[name] <= interval.high)
+        gains = [exact[f"pass@{k}, difference"] for k in TRIES]
+        band = zip(tries.band, gains, strict=True)
+        note("band over k", all(ends.low <= value <= ends.high for ends, value in band))
+        note("... not refused", not back.doubt)
         if not math.isnan(back.bound.low):
-            held.setdefault("... low end of the bound is below it", []).append(
-                back.bound.low <= exact[name]
-            )
-        spoken = [
-            Spoken(f"{n}", (-math.log(after[start][one]),), (ACTS[one],))
-            for n, start in enumerate(chosen)
-            for one in said[1][n]
-        ]
-        left = entropies(spoken, resamples=500, seed=number)
-        note("entropy of what is said", left.token, exact["entropy of what is said"])
-        note(
-            "entropy of the mix of registers",
-            left.register,
-            exact["entropy of the mix of registers"],
-        )
-        rewards = {
-            f"{n}": right[start][said[0][n]].astype(float).tolist()
-            for n, start in enumerate(chosen)
-        }
-        name = f"frontier at {KL} nats"
-        note(name, frontier(rewards, [KL], resamples=500, seed=number)[0], exact[name])
-    exact |= {f"pass@{k}, base": value for k, value in zip(TRIES, reach[0], strict=True)}
-    exact |= {f"pass@{k}, trained": value for k, value in zip(TRIES, reach[1], strict=True)}
+            least = exact["base's rate from trained talks"]
+            note("... low end of the bound is below it", back.bound.low <= least)
+        for told, of, chances in zip(said[0], hits, before, strict=True):
+            low, high = clopper_pearson(int(of[told].sum()), TALKS)
+            note("rate of a start", low <= chances[of].sum() <= high)
     return exact, {name: float(np.mean(ones)) for name, ones in held.items()}
 
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from empathy_env.__main__ import app
 from empathy_env.lab.arms import arms_of, key_of
-from empathy_env.lab.grammar import NEEDS
+from empathy_env.lab.grammar import NEEDS, TARGET_NEED
+from empathy_env.lab.summary import brief
 
 EXPERIMENT = """
 arms:
@@ -97,6 +98,7 @@ def test_the_table_as_json(lab):
     assert [row["acquired"] for row in rows] == [0, 0, 3, 3]
     assert rows[3]["gain"]["mean"] == pytest.approx(4.0)
     assert rows[3]["prior"] == [0.1] * 3
+    assert [row["met"] for row in rows] == [[0.0] * 3, [0.0] * 3, [1.0] * 3, [1.0] * 3]
     assert rows[3]["reach"]["trained"][0]["mean"] == 1.0
 
 
@@ -125,10 +127,19 @@ def test_the_summary_has_a_short_line_for_each_run(lab):
     assert (last["before"]["exact"], last["after"]["exact"]) == (0.1, 0.98)
     assert last["after"]["emotion"] == pytest.approx(last["before"]["emotion"] + 5.0)
     assert last["after"]["success"] == 1.0
+    assert (last["before"]["met"], last["after"]["met"]) == (0.25, 1.0)
     assert last["after"]["follow-up"] == 0.5
     assert last["group_size"] == 4
     assert last["nats"] == 3.0
     assert "method" not in last
+
+
+def test_what_who_needs_the_target_reaches_is_told_apart_from_what_the_others_do():
+    row = result(arms_of({"arms": [{"name": "x", "dose": 0.1}]})[0])
+    for sample in row["after"]["samples"]:
+        sample[2] = 6 if sample[0] == TARGET_NEED else 2
+    found = brief(row)["after"]
+    assert (found["met"], found["success"]) == (0.75, 0.375)
 
 
 def test_results_of_other_experiments_in_the_folder_are_not_told(lab):

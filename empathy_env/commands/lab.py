@@ -161,7 +161,7 @@ def _figures(one: Condition) -> tuple[str, ...]:
     )
 
 
-_TRIES: Final = ("signal", "K", "base at 1, K", "trained at 1, K", "crossover", "P E S O ?")
+_TRIES: Final = ("signal", "K", "base at 1, K", "trained at 1, K", "each", "crossover", "P E S O ?")
 
 
 def _tries(one: Condition) -> tuple[str, ...]:
@@ -171,6 +171,7 @@ def _tries(one: Condition) -> tuple[str, ...]:
         f"{known.tries[-1]}",
         f"{known.base[0].mean:.2f}, {known.base[-1].mean:.2f}",
         f"{known.trained[0].mean:.2f}, {known.trained[-1].mean:.2f}",
+        _numbers(one.met),
         f"{known.crossover.mean:g} ({known.crossover.low:g} to {known.crossover.high:g})",
         " ".join(str(one.support.counts[fate]) for fate in FATES),
     )

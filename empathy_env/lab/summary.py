@@ -72,10 +72,15 @@ def _brief(measured: Mapping[str, Any]) -> dict[str, float]:
         "exact": measured["registers"][TARGET_NEED][_TARGET],
         "done": measured["done"][TARGET_NEED][_TARGET],
         "others": _others(measured),
-        "success": sum(wins for _, _, wins, _, _ in samples) / sum(n for *_, n, _ in samples),
+        "success": _successes(samples),
+        "met": _successes([one for one in samples if one[0] == TARGET_NEED]),
         "emotion": float(np.mean([emotion for *_, emotion in samples])),
         **_figures(measured),
     }
+
+
+def _successes(samples: Sequence[Sequence[Any]]) -> float:
+    return sum(wins for _, _, wins, _, _ in samples) / sum(talks for *_, talks, _ in samples)
 
 
 def _plain(value: Any) -> Any:
@@ -97,6 +102,8 @@ class Condition(NamedTuple):
         after: The same after training.
         done: Of each run, in what share of talks the target was what was done there, as appraised:
             a model may have found words for it that are not the grammar's.
+        met: Of each run, in what share of the talks of who needs it the goal was reached, at
+            whatever turn the target came.
         others: Of each run, the share of the right register for the other needs, mean over them.
         gain: How far the mean final emotion is above the base's, with an interval over runs and
             starts.
@@ -114,6 +121,7 @@ class Condition(NamedTuple):
     prior: tuple[float, ...]
     after: tuple[float, ...]
     done: tuple[float, ...]
+    met: tuple[float, ...]
     others: tuple[float, ...]
     gain: Interval
     kl: float
@@ -160,6 +168,7 @@ def _condition(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> C
         prior=tuple(row["before"]["registers"][TARGET_NEED][_TARGET] for row in rows),
         after=tuple(row["after"]["registers"][TARGET_NEED][_TARGET] for row in rows),
         done=tuple(row["after"]["done"][TARGET_NEED][_TARGET] for row in rows),
+        met=tuple(_brief(row["after"])["met"] for row in rows),
         others=tuple(_others(row["after"]) for row in rows),
         gain=emotions(rows).difference[0],
         kl=float(np.mean([row["after"]["kl"] for row in rows])),
